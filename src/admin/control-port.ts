@@ -1,0 +1,20 @@
+/** What the admin server can see and do. smart-proxy/ implements it; admin/ knows nothing else of it. */
+export interface ControlPort {
+  readonly state: 'starting' | 'ready' | 'draining' | 'stopped';
+  statistics(): unknown;
+  /** Live records, oldest first, as the API shows them. */
+  connections(): unknown[];
+  /** One record, live or among the last ended. */
+  connection(id: string): unknown | undefined;
+  /** Ends a live connection with reason `operator`; false where there is none. */
+  terminate(id: string): boolean;
+  /** The newest ended records first. */
+  terminations(limit: number): unknown[];
+  routes(): unknown[];
+  /** Throws SmartProxyError `invalid-target` for a target that it cannot read. */
+  explain(target: string, client?: string): unknown;
+  /** Re-reads the configuration. Rejects (nothing changed) with SmartProxyError where it is refused. */
+  reload(): Promise<void>;
+  /** Starts draining; resolves at once. */
+  drain(): Promise<void>;
+}

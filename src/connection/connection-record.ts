@@ -1,0 +1,110 @@
+import type { ConnectionState, Termination } from '../base/termination.ts';
+import { legalMoves } from '../base/termination.ts';
+import type { PeerAddress, Transport } from '../base/transport.ts';
+import type { ResolvedRoute, Timeouts } from '../config/resolved.ts';
+
+/** One step of a connection's story. `atMs` counts from accept. */
+export interface TrailEvent {
+  readonly atMs: number;
+  readonly what: string;
+  readonly [detail: string]: unknown;
+}
+
+/** A trail never grows past this: the last place is kept for the ending. */
+const maxTrailEvents = 32;
+
+/** What the ClientHello said. */
+export interface HelloSummary {
+  readonly serverName: string | null;
+  readonly alpn: readonly string[];
+}
+
+/**
+ * Everything that is known of one connection, from accept until it is forgotten. Only the
+ * connection's present owner writes to it, and only ConnectionManager ends it.
+ */
+export class ConnectionRecord {
+  readonly id: string;
+  /** The accepted side. */
+  readonly client: Transport;
+  /** The address that limits, routes and logs use: from the PROXY header, where one was believed. */
+  clientAddress: PeerAddress;
+  readonly localPort: number;
+  /** Monotonic milliseconds of the injected clock. */
+  readonly startedAt: number;
+  /** Milliseconds since the epoch. */
+  readonly startedAtWall: number;
+  lastActivityAt: number;
+
+  #state: ConnectionState = 'accepted';
+  /** The other side, from the moment that a dial succeeded. */
+  target: Transport | null = null;
+  /** What is being dialled, or was last. */
+  targetAddress: { host: string; port: number } | null = null;
+  route: ResolvedRoute | null = null;
+  hello: HelloSummary | null = null;
+  /** The deadlines in force: the port's before a route is known, then the route's. */
+  timeouts: Timeouts;
+  /** Bytes of a PROXY header that was read from the client: not payload. */
+  proxyHeaderBytes = 0;
+  /** Bytes that were written to the target before the client's own (a PROXY header): not payload. */
+  viaNetworkProxy = false;
+  /** The FIN of each side was read. */
+  clientEnded = false;
+  targetEnded = false;
+  /** Set once, by the first cause. */
+  termination: Termination | null = null;
+  /** Whether the ending was by flush and FIN on every side, or something was cut. */
+  forced = false;
+  readonly trail: TrailEvent[] = [];
+
+  constructor(init: {
+    id: string;
+    client: Transport;
+    clientAddress: PeerAddress;
+    localPort: number;
+    startedAt: number;
+    startedAtWall: number;
+    timeouts: Timeouts;
+  }) {
+    this.id = init.id;
+    this.client = init.client;
+    this.clientAddress = init.clientAddress;
+    this.localPort = init.localPort;
+    this.startedAt = init.startedAt;
+    this.startedAtWall = init.startedAtWall;
+    this.lastActivityAt = init.startedAt;
+    this.timeouts = init.timeouts;
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  /** Moves on, or returns false for a late move: the caller then releases what it holds. */
+  transitionTo(state: ConnectionState): boolean {
+    if (!legalMoves[this.#state].includes(state)) return false;
+    this.#state = state;
+    return true;
+  }
+
+  /** Past the first cause: nothing may be started for this connection any more. */
+  get ending(): boolean {
+    return this.#state === 'closing' || this.#state === 'closed';
+  }
+
+  /** Adds to the story; silently drops what is past the bound. */
+  note(now: number, what: string, details?: Record<string, unknown>): void {
+    if (this.trail.length >= maxTrailEvents - 1 && what !== 'ended') return;
+    this.trail.push({ atMs: Math.round((now - this.startedAt) * 1000) / 1000, what, ...details });
+  }
+
+  /** Payload bytes on the client's side. */
+  get bytesFromClient(): number {
+    return this.client.bytesRead - this.proxyHeaderBytes;
+  }
+
+  get bytesToClient(): number {
+    return this.client.bytesWritten;
+  }
+}
