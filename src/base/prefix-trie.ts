@@ -1,4 +1,5 @@
-import { type Cidr, parseCidr, readAddress } from './address.ts';
+import { parseCidr } from './address.ts';
+import { type Cidr, readAddress, toWords } from './address-text.ts';
 
 /** A block in the trie. Children are longer blocks inside it, told apart by the bit after it. */
 interface Node<T> {
@@ -102,12 +103,6 @@ export class AddressSet {
   has(address: string): boolean {
     return this.#trie.lookup(address) === true;
   }
-}
-
-function toWords(bytes: Uint8Array): Int32Array {
-  const words = new Int32Array(bytes.length >> 2);
-  for (let i = 0; i < bytes.length; i++) words[i >> 2]! |= bytes[i]! << (24 - 8 * (i & 3));
-  return words;
 }
 
 function bitAt(words: Int32Array, index: number): number {
