@@ -1,0 +1,113 @@
+import { AddressSet } from '../base/prefix-trie.ts';
+import type { ResolvedRoute } from '../config/resolved.ts';
+import { ClientList } from './client-list.ts';
+import { NameTree } from './name-tree.ts';
+
+/** What the first bytes turned out to be. `none`: nothing was read, or nothing came. */
+export type FirstBytesKind = 'none' | 'tls' | 'http' | 'other';
+
+/** What is known of a connection when its route is chosen. */
+export interface ConnectionQuery {
+  /** Normalised. */
+  readonly clientIp: string;
+  readonly kind: FirstBytesKind;
+  /** Lower case, without a trailing dot; null where the client gave none. */
+  readonly serverName: string | null;
+  /** What the client offers, in its order. */
+  readonly alpn: readonly string[];
+}
+
+/** The routes under one name pattern, before and after they are put in order. */
+interface Entry {
+  readonly routes: ResolvedRoute[];
+  list: ClientList | null;
+}
+
+/**
+ * The routes that a connection to one listening address can take, compiled once and never
+ * changed: a reload makes another table and swaps the reference.
+ */
+export class PortTable {
+  readonly routes: readonly ResolvedRoute[];
+  /** Milliseconds: the smallest of the routes, leaving out 0 (off); 0 where all are off. */
+  readonly initialDataMs: number;
+  /** Bytes: the smallest of the routes, leaving out 0 (no limit); 0 where none has one. */
+  readonly initialDataBytes: number;
+  /** Every route asks for TLS: anything else is a mistake of the client. */
+  readonly onlyTls: boolean;
+  readonly #tls: NameTree<Entry>;
+  readonly #http: NameTree<Entry>;
+  readonly #other: NameTree<Entry>;
+  readonly #everyoneNeedsBytes: boolean;
+  readonly #clientsThatNeedBytes: AddressSet;
+
+  constructor(routes: readonly ResolvedRoute[]) {
+    this.routes = routes;
+    this.initialDataMs = smallest(routes.map((route) => route.timeouts.initialDataMs));
+    this.initialDataBytes = smallest(routes.map((route) => route.limits.initialDataBytes));
+    this.onlyTls = routes.every(({ match }) => match.protocol === 'tls');
+    this.#tls = nameTree(routes.filter(({ match }) => match.protocol !== 'http'));
+    this.#http = nameTree(routes.filter(({ match }) => match.protocol !== 'tls'));
+    this.#other = nameTree(routes.filter(({ match }) => match.protocol === 'tcp'));
+    const asking = routes.filter(asksForBytes);
+    this.#everyoneNeedsBytes = asking.some((route) => route.match.clientIp === null);
+    this.#clientsThatNeedBytes = new AddressSet(asking.flatMap((route) => route.match.clientIp ?? []));
+  }
+
+  /**
+   * Whether the choice for this client depends on what it sends. Where no route that it could
+   * match asks for a name or a protocol, waiting would only delay a server that speaks first (L18).
+   */
+  needs(clientIp: string): 'nothing' | 'first-bytes' {
+    if (this.#everyoneNeedsBytes) return 'first-bytes';
+    if (this.#clientsThatNeedBytes.size === 0) return 'nothing';
+    return this.#clientsThatNeedBytes.has(clientIp) ? 'first-bytes' : 'nothing';
+  }
+
+  /**
+   * The route of a connection: of those that match, the highest priority; then the most specific
+   * (exact name, longer wildcard, shorter wildcard, `'*'`, no name; then the narrower client
+   * block; ALPN given; TLS or HTTP before any bytes; an address of its own); then the first in
+   * the configuration. Undefined where none matches. A client without a name takes a `'*'` route
+   * or one that asks for no name (T7).
+   */
+  match(query: ConnectionQuery): ResolvedRoute | undefined {
+    let best: ResolvedRoute | undefined;
+    for (const { list } of this.#names(query.kind).lookup(query.serverName)) {
+      const route = list?.find(query.clientIp, query.alpn);
+      // Entries come from the least specific name to the most, so an equal priority wins.
+      if (route !== undefined && (best === undefined || route.priority >= best.priority)) best = route;
+    }
+    return best;
+  }
+
+  #names(kind: FirstBytesKind): NameTree<Entry> {
+    if (kind === 'tls') return this.#tls;
+    return kind === 'http' ? this.#http : this.#other;
+  }
+}
+
+/** Whether a route can only be told from the first bytes. */
+export function asksForBytes({ match }: ResolvedRoute): boolean {
+  return match.protocol !== 'tcp' || match.domains !== null || match.alpn !== null;
+}
+
+function nameTree(routes: readonly ResolvedRoute[]): NameTree<Entry> {
+  const tree = new NameTree<Entry>();
+  const entries = new Set<Entry>();
+  for (const route of routes) {
+    for (const domain of route.match.domains ?? [null]) {
+      const entry = tree.getOrAdd(domain, () => ({ routes: [], list: null }));
+      if (entry.routes.at(-1) !== route) entry.routes.push(route);
+      entries.add(entry);
+    }
+  }
+  for (const entry of entries) entry.list = new ClientList(entry.routes);
+  return tree;
+}
+
+function smallest(values: readonly number[]): number {
+  let least = 0;
+  for (const value of values) if (value > 0 && (least === 0 || value < least)) least = value;
+  return least;
+}

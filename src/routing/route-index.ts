@@ -1,0 +1,64 @@
+import type { ResolvedRoute } from '../config/resolved.ts';
+import { acceptsAt, type ListenerSpec, listenerPlan, listeningAddress } from './listener-plan.ts';
+import { PortTable } from './port-table.ts';
+
+/**
+ * What the connections of one listener can take. The address that they arrived at matters only
+ * where some of its routes have an address of their own; then there is a table for each.
+ */
+export class ListenerTable {
+  readonly #byAddress = new Map<string, PortTable>();
+  readonly #otherIpv4: PortTable;
+  readonly #otherIpv6: PortTable;
+
+  constructor(routes: readonly ResolvedRoute[]) {
+    const addresses = new Set(routes.map(listeningAddress));
+    if (addresses.size === 1) {
+      this.#otherIpv4 = new PortTable(routes);
+      this.#otherIpv6 = this.#otherIpv4;
+      return;
+    }
+    const tableFor = (localAddress: string): PortTable =>
+      new PortTable(routes.filter((route) => acceptsAt(listeningAddress(route), localAddress)));
+    this.#otherIpv4 = tableFor('0.0.0.0');
+    this.#otherIpv6 = tableFor('::');
+    for (const address of addresses) {
+      if (address !== null && address !== '0.0.0.0') this.#byAddress.set(address, tableFor(address));
+    }
+  }
+
+  /** The table for a connection that arrived at `localAddress` (normalised). */
+  at(localAddress: string): PortTable {
+    const own = this.#byAddress.get(localAddress);
+    if (own !== undefined) return own;
+    return localAddress.includes(':') ? this.#otherIpv6 : this.#otherIpv4;
+  }
+}
+
+/** Every route, compiled by listener. Immutable. */
+export class RouteIndex {
+  readonly routes: readonly ResolvedRoute[];
+  readonly listeners: readonly ListenerSpec[];
+  readonly #tables = new Map<string, ListenerTable>();
+
+  constructor(routes: readonly ResolvedRoute[]) {
+    this.routes = routes;
+    this.listeners = listenerPlan(routes);
+    const compiled = new Map<readonly ResolvedRoute[], ListenerTable>();
+    for (const { key, routes: shared } of this.listeners) {
+      const table = compiled.get(shared) ?? new ListenerTable(shared);
+      compiled.set(shared, table);
+      this.#tables.set(key, table);
+    }
+  }
+
+  /** The table of a listener of the plan; undefined where a reload removed it. */
+  table(key: string): ListenerTable | undefined {
+    return this.#tables.get(key);
+  }
+}
+
+/** Compiles routes once for all connections: 100,000 names take a fraction of a second. */
+export function compileRoutes(routes: readonly ResolvedRoute[]): RouteIndex {
+  return new RouteIndex(routes);
+}
