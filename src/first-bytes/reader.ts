@@ -6,6 +6,8 @@ import { GrowingBuffer } from './growing-buffer.ts';
 import { sniffProtocol } from './protocol-sniff.ts';
 import { type ProxyHeader, parseProxyHeader } from './proxy-header-parser.ts';
 
+export type { FirstBytes, FirstBytesFailure, FirstBytesOptions } from './first-bytes.ts';
+
 export interface FirstBytesReader {
   /** Bytes held at the moment. */
   readonly bufferedBytes: number;
