@@ -33,8 +33,6 @@ export class PortTable {
   readonly initialDataMs: number;
   /** Bytes: the smallest of the routes, leaving out 0 (no limit); 0 where none has one. */
   readonly initialDataBytes: number;
-  /** Every route asks for TLS: anything else is a mistake of the client. */
-  readonly onlyTls: boolean;
   readonly #tls: NameTree<Entry>;
   readonly #http: NameTree<Entry>;
   readonly #other: NameTree<Entry>;
@@ -45,7 +43,6 @@ export class PortTable {
     this.routes = routes;
     this.initialDataMs = smallest(routes.map((route) => route.timeouts.initialDataMs));
     this.initialDataBytes = smallest(routes.map((route) => route.limits.initialDataBytes));
-    this.onlyTls = routes.every(({ match }) => match.protocol === 'tls');
     this.#tls = nameTree(routes.filter(({ match }) => match.protocol !== 'http'));
     this.#http = nameTree(routes.filter(({ match }) => match.protocol !== 'tls'));
     this.#other = nameTree(routes.filter(({ match }) => match.protocol === 'tcp'));

@@ -6,7 +6,7 @@ import { PortTable } from './port-table.ts';
  * What the connections of one listener can take. The address that they arrived at matters only
  * where some of its routes have an address of their own; then there is a table for each.
  */
-export class ListenerTable {
+class ListenerTable {
   readonly #byAddress = new Map<string, PortTable>();
   readonly #otherIpv4: PortTable;
   readonly #otherIpv6: PortTable;
@@ -52,9 +52,12 @@ export class RouteIndex {
     }
   }
 
-  /** The table of a listener of the plan; undefined where a reload removed it. */
-  table(key: string): ListenerTable | undefined {
-    return this.#tables.get(key);
+  /**
+   * The table for a connection that a listener of the plan accepted at `localAddress` (normalised).
+   * Undefined where a reload removed the listener.
+   */
+  table(key: string, localAddress: string): PortTable | undefined {
+    return this.#tables.get(key)?.at(localAddress);
   }
 }
 
