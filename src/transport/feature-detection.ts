@@ -1,0 +1,37 @@
+import net from 'node:net';
+import { type NativeHandle, nativeParts } from './native-transport.ts';
+
+/** `native`: reused read buffers. `portable`: plain Node streams, slower, but public interfaces only. */
+export type TransportKind = 'native' | 'portable';
+
+/** The fastest kind that this Node can do. Opens nothing: the probe is given up before it connects. */
+export function detectTransportKind(): TransportKind {
+  const server = net.createServer() as unknown as { _connections?: number };
+  const probe = new net.Socket({ onread: { buffer: Buffer.alloc(1), callback: () => true } });
+  probe.on('error', () => {});
+  try {
+    probe.connect({ host: '127.0.0.1', port: 1 });
+    return hasNativeParts(probe) && typeof server._connections === 'number' ? 'native' : 'portable';
+  } catch {
+    return 'portable';
+  } finally {
+    probe.destroy();
+  }
+}
+
+/** Whether the private properties that the native transport uses are there and of the right kind. */
+export function hasNativeParts(socket: net.Socket): boolean {
+  const parts = nativeParts(socket);
+  if (!('_handle' in parts) || !('_server' in parts) || !('server' in parts)) return false;
+  return isNativeHandle(parts._handle);
+}
+
+function isNativeHandle(handle: NativeHandle | null): boolean {
+  return (
+    handle !== null &&
+    typeof handle.readStart === 'function' &&
+    typeof handle.readStop === 'function' &&
+    typeof handle.bytesWritten === 'number' &&
+    typeof handle.writeQueueSize === 'number'
+  );
+}

@@ -1,0 +1,310 @@
+import type { Duplex } from 'node:stream';
+import type { Loan, PeerAddress, Transport, TransportListener } from '../base/transport.ts';
+import type { FairReader, FairShare } from './fair-share.ts';
+
+/** A stream that was given away counts for itself. */
+export interface StreamCounters {
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+}
+
+const transportOf = Symbol('transport');
+type OwnedStream = Duplex & { [transportOf]?: SocketTransport };
+
+/** Bytes that a handle was given, and how many of them the kernel has not taken yet. */
+export interface CountingHandle {
+  readonly bytesWritten: number;
+  readonly writeQueueSize: number;
+}
+
+/**
+ * What the native and the portable transport have in common: ownership, endings, and the account
+ * of what was written. The listeners on the stream are shared by all transports and find theirs
+ * through a property of the stream: five functions instead of five closures per socket. They stay
+ * until the end, so that a late error never meets a bare socket.
+ */
+export abstract class SocketTransport implements Transport, FairReader {
+  abstract readonly peer: PeerAddress;
+  abstract readonly local: PeerAddress;
+  readonly stream: Duplex;
+  readEnded = false;
+  writeEnded = false;
+  writeFinished = false;
+  closed = false;
+  turn = 0;
+  turnBytes = 0;
+
+  protected listener: TransportListener | null = null;
+  /** The handle whose counters are trusted; null where there is none. */
+  protected handle: CountingHandle | null = null;
+  readonly #fairShare: FairShare;
+  #paused = true;
+  /** This turn's share of the loop is used up. */
+  #yielded = false;
+  #reading = false;
+  /** FIN was read while nobody wanted to hear of it. */
+  #endHeld = false;
+  #awaitsDrain = false;
+  /** The transport failed, or we dropped what was pending: the account is closed. */
+  #settled = false;
+  /** Bytes that the stream was given. */
+  #accepted = 0;
+  /** Bytes that the kernel had taken when we last looked. */
+  #taken = 0;
+  #read = 0;
+  /** Who counts, once the stream was given away. */
+  #handedOver: StreamCounters | null = null;
+  /** Whose memory the write in flight uses. */
+  #loan: Loan | null = null;
+
+  constructor(stream: Duplex, fairShare: FairShare) {
+    this.stream = stream;
+    this.#fairShare = fairShare;
+    (stream as OwnedStream)[transportOf] = this;
+    stream.on('end', onEnd);
+    stream.on('drain', onDrain);
+    stream.on('finish', onFinish);
+    stream.on('error', onError);
+    stream.on('close', onClose);
+  }
+
+  /** Lets the stream read. Data comes later, never within the call. */
+  protected abstract startReading(): void;
+  protected abstract stopReading(): void;
+  /** Gives the bytes to the stream, copied where they must be. Tells the loan that was taken. */
+  protected abstract put(bytes: Uint8Array, loan: Loan | undefined): Loan | null;
+  /** RST on the socket below. */
+  protected abstract resetStream(): void;
+  /** 'close' was emitted: no native handle points at our memory any more. */
+  protected abstract released(): void;
+
+  get bytesRead(): number {
+    return this.#handedOver?.bytesRead ?? this.#read;
+  }
+
+  get bytesWritten(): number {
+    const { stream } = this;
+    if (this.#handedOver !== null) this.#taken = Math.max(this.#taken, this.#handedOver.bytesWritten);
+    else if (!this.#settled && !stream.destroyed && stream.errored === null) this.#countTaken();
+    return this.#taken;
+  }
+
+  /** 0 once the transport failed or closed: what was pending then is dropped. */
+  get pendingBytes(): number {
+    if (this.#settled || this.closed || this.#handedOver !== null) return 0;
+    return this.#accepted - this.bytesWritten;
+  }
+
+  setListener(listener: TransportListener | null): void {
+    this.listener = listener;
+    if (this.#endHeld) this.#tellHeldEndLater();
+    this.updateReading();
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.updateReading();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    if (this.#endHeld) this.#tellHeldEndLater();
+    this.updateReading();
+  }
+
+  write(bytes: Uint8Array, loan?: Loan): boolean {
+    const stream = this.stream;
+    if (this.writeEnded || stream.destroyed) return false;
+    if (bytes.length === 0) return !this.#awaitsDrain;
+    this.#accepted += bytes.length;
+    const taken = this.put(bytes, loan);
+    if (taken !== null) this.#loan = taken;
+    if (stream.writableLength === 0) {
+      if (stream.errored === null) this.#taken = this.#accepted;
+      return true;
+    }
+    if (stream.writableNeedDrain) this.#awaitsDrain = true;
+    return !this.#awaitsDrain;
+  }
+
+  end(): void {
+    if (this.writeEnded) return;
+    this.writeEnded = true;
+    this.stream.end();
+  }
+
+  reset(): void {
+    this.#drop();
+    this.resetStream();
+  }
+
+  destroy(): void {
+    this.#drop();
+    this.stream.destroy();
+  }
+
+  turnBegan(): void {
+    this.#yielded = false;
+    this.updateReading();
+  }
+
+  /** Counts and delivers a read. `bytes` need only live as long as the call. */
+  protected deliver(bytes: Buffer, loan?: Loan): void {
+    this.#read += bytes.length;
+    if (this.#fairShare.spend(this, bytes.length)) this.#yielded = true;
+    this.listener?.onData(bytes, loan);
+  }
+
+  /** Whether a read may happen now. */
+  protected get wantsToRead(): boolean {
+    return (
+      !this.#paused && !this.#yielded && this.listener !== null && !this.readEnded && !this.stream.destroyed
+    );
+  }
+
+  protected updateReading(): void {
+    const wanted = this.wantsToRead;
+    if (wanted === this.#reading) return;
+    this.#reading = wanted;
+    if (wanted) this.startReading();
+    else this.stopReading();
+  }
+
+  /** A read callback is over, and reading goes on or stops by what it returns. */
+  protected readingGoesOn(): boolean {
+    this.#reading = this.wantsToRead;
+    return this.#reading;
+  }
+
+  /**
+   * Gives the stream away. We keep listening for errors, so that a late one never meets a bare
+   * socket, and for 'close'; from now on `counters` say what was read and written.
+   */
+  protected detachStream(counters: StreamCounters): void {
+    const stream = this.stream;
+    stream.off('end', onEnd);
+    stream.off('drain', onDrain);
+    stream.off('finish', onFinish);
+    this.listener = null;
+    this.updateReading();
+    this.#handedOver = counters;
+    this.writeEnded = true;
+    this.readEnded = true;
+  }
+
+  /** Reading and writing stop here; what is pending will not be written. */
+  #drop(): void {
+    if (this.stream.destroyed) return;
+    this.#taken = this.bytesWritten;
+    this.#settled = true;
+    this.writeEnded = true;
+    this.pause();
+  }
+
+  #countTaken(): void {
+    const waiting = this.stream.writableLength;
+    const taken = waiting === 0 || this.handle === null ? this.#accepted - waiting : this.#countAtHandle();
+    if (taken > this.#taken) this.#taken = taken;
+  }
+
+  /** What the handle was given less what libuv still queues: exact, also in mid-write. */
+  #countAtHandle(): number {
+    const { handle } = this;
+    return handle === null ? 0 : Math.min(this.#accepted, handle.bytesWritten - handle.writeQueueSize);
+  }
+
+  #returnLoan(): void {
+    const loan = this.#loan;
+    this.#loan = null;
+    loan?.giveBack();
+  }
+
+  #written(): void {
+    this.#taken = this.#accepted;
+    this.#returnLoan();
+    if (!this.#awaitsDrain) return;
+    this.#awaitsDrain = false;
+    this.listener?.onDrain();
+  }
+
+  #tellEnd(): void {
+    this.#endHeld = false;
+    this.readEnded = true;
+    this.#reading = false;
+    this.listener?.onEnd();
+  }
+
+  #tellHeldEndLater(): void {
+    process.nextTick(tellHeldEnd, this);
+  }
+
+  /** @internal */
+  heldEndIsDue(): void {
+    if (this.#endHeld && !this.#paused && this.listener !== null && !this.closed) this.#tellEnd();
+  }
+
+  /** @internal The peer's FIN was read. */
+  streamEnded(): void {
+    if (this.#paused || this.listener === null) this.#endHeld = true;
+    else this.#tellEnd();
+  }
+
+  /** @internal Everything that was written is with the kernel. */
+  streamDrained(): void {
+    this.#written();
+  }
+
+  /** @internal Our FIN is out. */
+  streamFinished(): void {
+    this.writeFinished = true;
+    this.#written();
+    this.listener?.onFinish();
+  }
+
+  /** @internal */
+  streamFailed(error: Error): void {
+    // A failed write leaves the handle's counters past what the kernel took: then what we saw
+    // before it counts. After any other error they are still exact.
+    const byWrite = (error as NodeJS.ErrnoException).syscall === 'write';
+    if (!this.#settled && !byWrite) this.#taken = Math.max(this.#taken, this.#countAtHandle());
+    this.#settled = true;
+    this.listener?.onError(error);
+  }
+
+  /** @internal */
+  streamClosed(): void {
+    if (this.closed) return;
+    this.#returnLoan();
+    this.released();
+    if (this.#endHeld && this.listener !== null && !this.#settled) this.#tellEnd();
+    this.closed = true;
+    this.handle = null;
+    const listener = this.listener;
+    this.listener = null;
+    listener?.onClose();
+  }
+}
+
+function tellHeldEnd(transport: SocketTransport): void {
+  transport.heldEndIsDue();
+}
+
+function onEnd(this: OwnedStream): void {
+  this[transportOf]?.streamEnded();
+}
+
+function onDrain(this: OwnedStream): void {
+  this[transportOf]?.streamDrained();
+}
+
+function onFinish(this: OwnedStream): void {
+  this[transportOf]?.streamFinished();
+}
+
+function onError(this: OwnedStream, error: Error): void {
+  this[transportOf]?.streamFailed(error);
+}
+
+function onClose(this: OwnedStream): void {
+  this[transportOf]?.streamClosed();
+}

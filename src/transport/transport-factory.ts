@@ -1,0 +1,89 @@
+import net from 'node:net';
+import type { Clock } from '../base/clock.ts';
+import type { PeerAddress } from '../base/transport.ts';
+import { FairShare } from './fair-share.ts';
+import { detectTransportKind, type TransportKind } from './feature-detection.ts';
+import {
+  type NativeTransport,
+  openNativeSocket,
+  type TransportResources,
+  takeOverAccepted,
+} from './native-transport.ts';
+import { PortableTransport } from './portable-transport.ts';
+import { ReadBuffers } from './read-buffers.ts';
+import { peerAddress } from './socket-address.ts';
+import { WriteStaging } from './write-staging.ts';
+
+/** A transport on a socket: it can be given away for TLS and HTTP/2. */
+export type SocketBackedTransport = NativeTransport | PortableTransport;
+
+/**
+ * What a `net.Server` must be made with, for its sockets to be wrapped: nothing is read before
+ * there is a reader, FIN is half a close, and the first keep-alive probe comes after 60 s.
+ */
+export const serverOptions = Object.freeze({
+  allowHalfOpen: true,
+  pauseOnConnect: true,
+  noDelay: true,
+  keepAlive: true,
+  keepAliveInitialDelay: 60_000,
+}) satisfies net.ServerOpts;
+
+export interface TransportFactoryOptions {
+  clock: Clock;
+  /** The budget of all bulk read buffers together; 0 means no limit. */
+  relayBufferBytes: number;
+  /** Default: what this Node can do. */
+  kind?: TransportKind;
+}
+
+/** Makes the transports of one SmartProxy, which share its read buffers and its turns of the loop. */
+export class TransportFactory {
+  readonly kind: TransportKind;
+  readonly readBuffers: ReadBuffers;
+  readonly #resources: TransportResources;
+
+  constructor(options: TransportFactoryOptions) {
+    this.kind = options.kind ?? detectTransportKind();
+    this.readBuffers = new ReadBuffers(options.relayBufferBytes);
+    this.#resources = {
+      readBuffers: this.readBuffers,
+      staging: new WriteStaging(),
+      fairShare: new FairShare(options.clock),
+    };
+  }
+
+  /**
+   * Takes a socket that a server made with `serverOptions` just emitted. The caller never touches
+   * `socket` again: with the native kind it is an empty shell from now on.
+   */
+  readonly wrapAccepted = (socket: net.Socket): SocketBackedTransport => {
+    const peer = peerAddress(socket);
+    if (this.kind === 'native') return takeOverAccepted(socket, peer, this.#resources);
+    return new PortableTransport(socket, this.#resources.fairShare, peer);
+  };
+
+  /**
+   * Begins to connect. `connect` and `error` come later, never within the call; the transport
+   * may be used from now on.
+   */
+  readonly connectSocket = (
+    to: { ip: string; port: number } | { path: string },
+  ): { socket: net.Socket; transport: SocketBackedTransport } => {
+    const peer: PeerAddress = 'ip' in to ? { ip: to.ip, port: to.port } : { ip: '', port: 0 };
+    const address = 'ip' in to ? { host: to.ip, port: to.port } : { path: to.path };
+    if (this.kind === 'native') {
+      const transport = openNativeSocket(peer, this.#resources);
+      transport.connect(address);
+      return { socket: transport.socket, transport };
+    }
+    const { pauseOnConnect: _, ...options } = serverOptions;
+    const socket = new net.Socket(options);
+    socket.connect(address);
+    return { socket, transport: new PortableTransport(socket, this.#resources.fairShare, peer) };
+  };
+
+  /** Wraps any other stream: a TLS socket, a stream of a user's. */
+  readonly wrapStream = (stream: ConstructorParameters<typeof PortableTransport>[0]): PortableTransport =>
+    new PortableTransport(stream, this.#resources.fairShare);
+}
