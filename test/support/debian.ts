@@ -15,6 +15,7 @@ const programs = {
   openssl: 'openssl',
   postgres: 'postgresql',
   psql: 'postgresql-client',
+  'redis-benchmark': 'redis-tools',
   'redis-cli': 'redis-tools',
   'redis-server': 'redis-server',
   ssh: 'openssh-client',
