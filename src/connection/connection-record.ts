@@ -2,6 +2,7 @@ import type { ConnectionState, Termination } from '../base/termination.ts';
 import { legalMoves } from '../base/termination.ts';
 import type { PeerAddress, Transport } from '../base/transport.ts';
 import type { ResolvedRoute, Timeouts } from '../config/resolved.ts';
+import type { SocketCloser } from './cleanup-socket.ts';
 
 /** One step of a connection's story. `atMs` counts from accept. */
 export interface TrailEvent {
@@ -17,6 +18,12 @@ const maxTrailEvents = 32;
 export interface HelloSummary {
   readonly serverName: string | null;
   readonly alpn: readonly string[];
+}
+
+/** Whoever drives a connection in its present phase: the reader, a dial, a relay, a handler. */
+export interface ConnectionOwner {
+  /** Detaches from every transport and timer, and frees its buffers. Idempotent; reports nothing. */
+  stop(): void;
 }
 
 /**
@@ -47,15 +54,19 @@ export class ConnectionRecord {
   timeouts: Timeouts;
   /** Bytes of a PROXY header that was read from the client: not payload. */
   proxyHeaderBytes = 0;
-  /** Bytes that were written to the target before the client's own (a PROXY header): not payload. */
   viaNetworkProxy = false;
+  /** The client was joined to a target or a handler: from here on an abrupt ending resets both sides. */
+  joined = false;
   /** The FIN of each side was read. */
   clientEnded = false;
   targetEnded = false;
+  /** Whose FIN came first: that side closed the connection. A handler is the target's side. */
+  firstEnded: 'client' | 'target' | null = null;
   /** Set once, by the first cause. */
   termination: Termination | null = null;
-  /** Whether the ending was by flush and FIN on every side, or something was cut. */
-  forced = false;
+  /** Who closes the sockets, once the connection is ending. */
+  closers: SocketCloser[] = [];
+  #owner: ConnectionOwner | null = null;
   readonly trail: TrailEvent[] = [];
 
   constructor(init: {
@@ -86,6 +97,18 @@ export class ConnectionRecord {
     if (!legalMoves[this.#state].includes(state)) return false;
     this.#state = state;
     return true;
+  }
+
+  /** Passes the connection on. The former owner must have let go of it already. */
+  setOwner(owner: ConnectionOwner): void {
+    this.#owner = owner;
+  }
+
+  /** The ending takes the connection from whoever owns it. */
+  releaseOwner(): void {
+    const owner = this.#owner;
+    this.#owner = null;
+    owner?.stop();
   }
 
   /** Past the first cause: nothing may be started for this connection any more. */

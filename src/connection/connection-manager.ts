@@ -1,0 +1,267 @@
+import type { Clock } from '../base/clock.ts';
+import { errorCode, errorMessage } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import { type Cause, type ConnectionState, reasonInitiators, type TerminationReason } from '../base/termination.ts';
+import type { PeerAddress, Transport } from '../base/transport.ts';
+import type { ResolvedRoute, Timeouts } from '../config/resolved.ts';
+import { SocketCloser } from './cleanup-socket.ts';
+import type { ConnectionObserver } from './connection-observer.ts';
+import { ConnectionRecord } from './connection-record.ts';
+import { type ConnectionStatistics, Tally } from './connection-statistics.ts';
+import type { ExpiredDeadline } from './deadlines.ts';
+import { EndedRecords } from './ended-records.ts';
+import { type ClosingEffect, closingEffect, reasonOfDeadline } from './ending-policy.ts';
+import { RecordIndex } from './record-index.ts';
+import { type RecordSummary, summarize } from './record-summary.ts';
+import type { TimeoutManager } from './timeout-manager.ts';
+
+/** A cause as the manager takes it; `effect` overrides what the policy would do to the sockets. */
+export type CleanupCause = Cause & { effect?: ClosingEffect };
+
+export interface ConnectionManagerOptions {
+  clock: Clock;
+  timeouts: TimeoutManager;
+  log: Logger;
+  observers?: readonly ConnectionObserver[];
+  /** How many ended records are kept. Default 1,000. */
+  endedCapacity?: number;
+}
+
+/**
+ * Knows every connection, and is the only one that ends them:
+ *
+ *   initiateCleanupOnce ─▶ cleanupConnection ─▶ cleanupSocket (client) ─┐
+ *     first cause, phase     owner stops,      cleanupSocket (target) ─┴▶ conclude ─▶ observers
+ *     state "closing"        deadlines off                               state "closed"
+ *
+ * A record stays in the tables until both of its descriptors are gone, so that the numbers of
+ * records and of sockets can be held against each other at any moment.
+ */
+export class ConnectionManager {
+  readonly #clock: Clock;
+  readonly #timeouts: TimeoutManager;
+  readonly #log: Logger;
+  readonly #observers: ConnectionObserver[];
+  readonly #index = new RecordIndex();
+  readonly #ended: EndedRecords;
+  readonly #tally = new Tally();
+  readonly #idPrefix: string;
+  #lastId = 0;
+
+  constructor(options: ConnectionManagerOptions) {
+    this.#clock = options.clock;
+    this.#timeouts = options.timeouts;
+    this.#log = options.log;
+    this.#observers = [...(options.observers ?? [])];
+    this.#ended = new EndedRecords(options.endedCapacity ?? 1000);
+    this.#idPrefix = Math.floor(this.#clock.random() * 36 ** 6).toString(36).padStart(6, '0');
+    this.#timeouts.onExpired((record, expired) => this.#onExpired(record, expired));
+  }
+
+  /** Adds an observer; call it before the first connection. */
+  observe(observer: ConnectionObserver): void {
+    this.#observers.push(observer);
+  }
+
+  /** Takes a connection into the tables. From here on its only way out is `initiateCleanupOnce`. */
+  createConnection(client: Transport, init: { localPort: number; timeouts: Timeouts }): ConnectionRecord {
+    const now = this.#clock.now();
+    const record = new ConnectionRecord({
+      id: `${this.#idPrefix}-${(++this.#lastId).toString(36)}`,
+      client,
+      clientAddress: client.peer,
+      localPort: init.localPort,
+      startedAt: now,
+      startedAtWall: this.#clock.wallTime(),
+      timeouts: init.timeouts,
+    });
+    record.note(now, 'accepted');
+    this.#index.add(record);
+    this.#tally.opened++;
+    this.#timeouts.track(record);
+    this.#tell('opened', record);
+    return record;
+  }
+
+  /** Counts a connection that was turned away before it had a record. */
+  refuse(reason: TerminationReason, address: PeerAddress): void {
+    this.#tally.refuse(reason);
+    for (const observer of this.#observers) {
+      this.#guard('refused', () => observer.refused?.(reason, address.ip, address.port));
+    }
+  }
+
+  /** Moves the record on and ends the deadline of its former phase. False for a late move. */
+  transition(record: ConnectionRecord, state: ConnectionState): boolean {
+    if (!record.transitionTo(state)) return false;
+    this.#timeouts.disarm(record);
+    return true;
+  }
+
+  /** The real client, once a PROXY header told it. */
+  setClientAddress(record: ConnectionRecord, address: PeerAddress): void {
+    this.#index.move(record, () => {
+      record.clientAddress = address;
+    });
+  }
+
+  /** From here on the route's own timeouts hold. */
+  setRoute(record: ConnectionRecord, route: ResolvedRoute): void {
+    this.#index.move(record, () => {
+      record.route = route;
+    });
+    this.#timeouts.useTimeouts(record, route.timeouts);
+    record.note(this.#clock.now(), 'routed', { route: route.name });
+    this.#tell('routed', record);
+  }
+
+  /** The first FIN of a joined pair makes it `half-closed`. */
+  sideEnded(record: ConnectionRecord, side: 'client' | 'target'): void {
+    if (side === 'client') record.clientEnded = true;
+    else record.targetEnded = true;
+    record.firstEnded ??= side;
+    record.note(this.#clock.now(), `${side}-ended`);
+    if (record.state === 'established') this.transition(record, 'half-closed');
+  }
+
+  /**
+   * Reports a cause. Only the first one counts: false for every later one. Safe from any listener
+   * and any timer, and to re-enter: the state moves before anything else happens.
+   */
+  initiateCleanupOnce(record: ConnectionRecord, cause: CleanupCause): boolean {
+    const phase = record.state;
+    if (!record.transitionTo('closing')) return false;
+    const now = this.#clock.now();
+    const { reason, error } = cause;
+    record.termination = {
+      reason,
+      initiator: reasonInitiators[reason],
+      phase,
+      error: error === undefined ? null : { code: errorCode(error), message: errorMessage(error) },
+      endedAt: new Date(this.#clock.wallTime()).toISOString(),
+      durationMs: Math.round((now - record.startedAt) * 1000) / 1000,
+    };
+    record.note(now, 'ending', { reason });
+    if (reason === 'internal-error') this.#log.error('internal-error', { id: record.id, ...record.termination });
+    this.cleanupConnection(record, cause.effect ?? closingEffect(reason, record.joined));
+    return true;
+  }
+
+  /** Second link of the chain: the present owner lets go, then both sockets are closed. */
+  cleanupConnection(record: ConnectionRecord, effect: ClosingEffect): void {
+    this.#timeouts.disarm(record);
+    record.releaseOwner();
+    const { client, target } = record;
+    record.closers = [this.cleanupSocket(record, client, effect)];
+    if (target !== null) record.closers.push(this.cleanupSocket(record, target, effect));
+    this.#concludeWhenClosed(record);
+    this.#startGrace(record);
+  }
+
+  /** Third link: one socket, by FIN or by RST; its closer tells when the descriptor is gone. */
+  cleanupSocket(record: ConnectionRecord, transport: Transport, effect: ClosingEffect): SocketCloser {
+    return new SocketCloser(transport, effect, {
+      flushed: () => this.#startGrace(record),
+      closed: () => this.#concludeWhenClosed(record),
+    });
+  }
+
+  /** The peer's FIN is waited for only from the moment that everything was flushed on both sides. */
+  #startGrace(record: ConnectionRecord): void {
+    if (record.state !== 'closing' || !record.closers.every((closer) => closer.flushed)) return;
+    const { cleanupGraceMs } = record.timeouts;
+    if (cleanupGraceMs === 0) this.#closeNow(record);
+    else this.#timeouts.arm(record, 'cleanupGrace', cleanupGraceMs);
+  }
+
+  #closeNow(record: ConnectionRecord): void {
+    for (const closer of record.closers) closer.force();
+  }
+
+  #concludeWhenClosed(record: ConnectionRecord): void {
+    if (!record.closers.every((closer) => closer.closed)) return;
+    if (!record.transitionTo('closed')) return;
+    this.#timeouts.untrack(record);
+    this.#index.remove(record);
+    const summary = summarize(record);
+    this.#tally.terminate(record, record.closers.some((closer) => closer.forced));
+    this.#ended.add(summary);
+    for (const observer of this.#observers) {
+      this.#guard('ended', () => observer.ended?.(record, summary));
+    }
+  }
+
+  #onExpired(record: ConnectionRecord, expired: ExpiredDeadline): void {
+    if (record.state === 'closing') return this.#closeNow(record);
+    if (expired === 'cleanupGrace') return;
+    this.initiateCleanupOnce(record, { reason: reasonOfDeadline(expired) });
+  }
+
+  /** Ends whatever is still being closed, at once: the last step of a shutdown. */
+  forceClosing(): void {
+    for (const record of this.live()) if (record.state === 'closing') this.#closeNow(record);
+  }
+
+  /** What the audit does with a record whose sockets are gone without a word (L12). */
+  heal(record: ConnectionRecord): void {
+    if (!this.initiateCleanupOnce(record, { reason: 'orphaned' })) this.#concludeWhenClosed(record);
+  }
+
+  #tell(what: 'opened' | 'routed', record: ConnectionRecord): void {
+    for (const observer of this.#observers) this.#guard(what, () => observer[what]?.(record));
+  }
+
+  /** An observer that throws must not keep a connection from ending. */
+  #guard(what: string, call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#log.error('observer-failed', { what, message: errorMessage(error) });
+    }
+  }
+
+  get size(): number {
+    return this.#index.size;
+  }
+
+  /** Distinct client addresses of live records. */
+  get addresses(): number {
+    return this.#index.addresses;
+  }
+
+  get(id: string): ConnectionRecord | undefined {
+    return this.#index.get(id);
+  }
+
+  /** Live records, oldest first. A copy: connections may end while it is walked. */
+  live(): ConnectionRecord[] {
+    return this.#index.all();
+  }
+
+  ofRoute(name: string): ConnectionRecord[] {
+    return this.#index.ofRoute(name);
+  }
+
+  ofAddress(ip: string): ConnectionRecord[] {
+    return this.#index.ofAddress(ip);
+  }
+
+  /** One record, live or among the last ended. */
+  find(id: string): RecordSummary | undefined {
+    const record = this.#index.get(id);
+    return record === undefined ? this.#ended.get(id) : summarize(record);
+  }
+
+  summaryOf(record: ConnectionRecord): RecordSummary {
+    return summarize(record);
+  }
+
+  /** The newest ended records first. */
+  terminations(limit: number): RecordSummary[] {
+    return this.#ended.newest(limit);
+  }
+
+  statistics(): ConnectionStatistics {
+    return this.#tally.statistics(this.#index.all());
+  }
+}

@@ -1,0 +1,52 @@
+import type { Termination } from '../base/termination.ts';
+import type { ConnectionRecord, TrailEvent } from './connection-record.ts';
+
+/** A record as the API, the log and the events show it. */
+export interface RecordSummary {
+  id: string;
+  state: string;
+  route: string | null;
+  engine: 'node' | 'nftables';
+  client: { ip: string; port: number };
+  localPort: number;
+  target: { host: string; port: number } | null;
+  tls: { mode: 'passthrough' | 'terminate' | 'terminate-and-reencrypt'; serverName: string | null; alpn: readonly string[] } | null;
+  viaNetworkProxy: boolean;
+  clientEnded: boolean;
+  targetEnded: boolean;
+  startedAt: string;
+  lastActivityAt: string;
+  bytes: { fromClient: number; toClient: number };
+  events: readonly TrailEvent[];
+  termination: Termination | null;
+}
+
+/** What a record says at this moment; nothing in it changes later. */
+export function summarize(record: ConnectionRecord): RecordSummary {
+  const { startedAt, startedAtWall, clientAddress } = record;
+  return {
+    id: record.id,
+    state: record.state,
+    route: record.route?.name ?? null,
+    engine: 'node',
+    client: { ip: clientAddress.ip, port: clientAddress.port },
+    localPort: record.localPort,
+    target: record.targetAddress,
+    tls: tlsSummary(record),
+    viaNetworkProxy: record.viaNetworkProxy,
+    clientEnded: record.clientEnded,
+    targetEnded: record.targetEnded,
+    startedAt: new Date(startedAtWall).toISOString(),
+    lastActivityAt: new Date(startedAtWall + (record.lastActivityAt - startedAt)).toISOString(),
+    bytes: { fromClient: record.bytesFromClient, toClient: record.bytesToClient },
+    events: [...record.trail],
+    termination: record.termination,
+  };
+}
+
+function tlsSummary(record: ConnectionRecord): RecordSummary['tls'] {
+  if (record.hello === null) return null;
+  const action = record.route?.action;
+  const mode = action?.type === 'forward' && action.tls !== 'none' ? action.tls : 'passthrough';
+  return { mode, serverName: record.hello.serverName, alpn: record.hello.alpn };
+}

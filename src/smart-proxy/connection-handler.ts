@@ -1,0 +1,219 @@
+import type { Clock } from '../base/clock.ts';
+import type { AddressSet } from '../base/prefix-trie.ts';
+import type { TerminationReason } from '../base/termination.ts';
+import type { Dial, Transport } from '../base/transport.ts';
+import type { ResolvedForward, ResolvedRoute, Timeouts } from '../config/resolved.ts';
+import type { CleanupCause, ConnectionManager } from '../connection/connection-manager.ts';
+import type { ConnectionRecord } from '../connection/connection-record.ts';
+import type { TimeoutManager } from '../connection/timeout-manager.ts';
+import { type FirstBytes, type FirstBytesFailure, readFirstBytes } from '../first-bytes/reader.ts';
+import type { ClientHello } from '../first-bytes/client-hello.ts';
+import type { ProxyHeader } from '../first-bytes/proxy-header-parser.ts';
+import {
+  accessDeniedAlert,
+  decodeErrorAlert,
+  plainHttpAnswer,
+  unrecognizedNameAlert,
+} from '../first-bytes/refusals.ts';
+import { handle } from '../forwarding/handler.ts';
+import { passthrough } from '../forwarding/passthrough.ts';
+import type { PortTable } from '../routing/port-table.ts';
+import type { RouteIndex } from '../routing/route-index.ts';
+import type { SecurityManager } from '../security/security-manager.ts';
+import type { TargetSelectors } from '../targets/target-selectors.ts';
+
+/** The place where a connection came in. */
+export interface Entrance {
+  /** The listener's key in the route index. */
+  readonly key: string;
+  /** The real port, also where the configuration says 0. */
+  readonly port: number;
+}
+
+export interface ConnectionHandlerServices {
+  clock: Clock;
+  manager: ConnectionManager;
+  timeouts: TimeoutManager;
+  security: SecurityManager;
+  selectors: TargetSelectors;
+  dial: Dial;
+  /** The routes in force. A reload swaps the reference: a connection sees those of the moment that it asks. */
+  routes(): RouteIndex;
+  /** Whether one more connection fits the descriptor budget (L23). */
+  descriptorsLeft(): boolean;
+  /** Those who must send a PROXY header, and are believed. */
+  trustedSources(): AddressSet;
+  /** The timeouts before a route is known. */
+  processTimeouts(): Timeouts;
+}
+
+/**
+ * The spine: the life of a connection from accept to the hand-over to whoever forwards it. Read it
+ * from top to bottom. From `createConnection` on each way out is `initiateCleanupOnce`.
+ *
+ *   accept ─▶ admit ─▶ [PROXY header ─▶ admit the real client] ─▶ [first bytes] ─▶ route ─▶ forward
+ */
+export class ConnectionHandler {
+  readonly #services: ConnectionHandlerServices;
+  #draining = false;
+
+  constructor(services: ConnectionHandlerServices) {
+    this.#services = services;
+  }
+
+  /** From now on every new connection is refused with `shutdown`. */
+  drain(): void {
+    this.#draining = true;
+  }
+
+  /** Takes a fresh connection over. Nothing is done for one that is refused here but to reset it. */
+  accept(client: Transport, entrance: Entrance): void {
+    const { manager, security } = this.#services;
+    const { ip } = client.peer;
+    const trusted = this.#services.trustedSources().has(ip);
+    const table = this.#table(client, entrance);
+    const refusal = this.#refusal(ip, trusted);
+    if (refusal !== null || table === undefined) {
+      manager.refuse(refusal ?? 'no-route', client.peer);
+      client.reset();
+      return;
+    }
+    const timeouts = this.#services.processTimeouts();
+    const record = manager.createConnection(client, { localPort: entrance.port, timeouts });
+    if (trusted) security.holdProcess(record);
+    else security.hold(record);
+    if (trusted || table.needs(ip) === 'first-bytes') this.#readFirstBytes(record, entrance, table, trusted);
+    else this.#route(record, entrance, null);
+  }
+
+  /** Undefined once a reload took the listener away: the connection was accepted just before. */
+  #table(client: Transport, entrance: Entrance): PortTable | undefined {
+    return this.#services.routes().table(entrance.key, client.local.ip);
+  }
+
+  /** Nothing per address yet where the peer is a trusted proxy: it speaks for others. */
+  #refusal(ip: string, trusted: boolean): TerminationReason | null {
+    if (this.#draining) return 'shutdown';
+    if (!this.#services.descriptorsLeft()) return 'resource-exhausted';
+    return trusted ? this.#services.security.checkProcess(ip) : this.#services.security.check(ip);
+  }
+
+  #readFirstBytes(record: ConnectionRecord, entrance: Entrance, table: PortTable, proxyHeader: boolean): void {
+    const { manager, timeouts } = this.#services;
+    manager.transition(record, 'reading-first-bytes');
+    timeouts.arm(record, 'initialData', table.initialDataMs);
+    const reader = readFirstBytes(
+      record.client,
+      {
+        proxyHeader: proxyHeader ? 'required' : 'none',
+        detect: true,
+        maxBytes: table.initialDataBytes || Number.MAX_SAFE_INTEGER,
+        onProxyHeader: (header) => this.#admitRealClient(record, table, header),
+      },
+      (result) => this.#firstBytesRead(record, entrance, result),
+    );
+    record.setOwner(reader);
+  }
+
+  /** Only now is the address known that lists, limits and logs are about. Null turns it away. */
+  #admitRealClient(record: ConnectionRecord, table: PortTable, header: ProxyHeader): { detect: boolean } | null {
+    const { manager, security, clock } = this.#services;
+    record.proxyHeaderBytes = header.length;
+    if (header.source !== null) manager.setClientAddress(record, header.source);
+    const { ip } = record.clientAddress;
+    record.note(clock.now(), 'proxy-header', { client: ip });
+    const refusal = security.checkAddress(ip);
+    if (refusal !== null) {
+      this.#end(record, { reason: refusal });
+      return null;
+    }
+    security.hold(record);
+    return { detect: table.needs(ip) === 'first-bytes' };
+  }
+
+  #firstBytesRead(record: ConnectionRecord, entrance: Entrance, result: FirstBytes | FirstBytesFailure): void {
+    const { manager, clock } = this.#services;
+    if (result.outcome === 'failed') return this.#refuseFirstBytes(record, result);
+    if (result.ended) manager.sideEnded(record, 'client');
+    record.lastActivityAt = clock.now();
+    if (result.hello !== null) noteHello(record, result.hello, clock.now());
+    if (result.unwantedProxyHeader) record.note(clock.now(), 'proxy-header-not-trusted');
+    this.#route(record, entrance, result);
+  }
+
+  /** Says why in the language that the client spoke, where it spoke one (T10). */
+  #refuseFirstBytes(record: ConnectionRecord, failure: FirstBytesFailure): void {
+    const { reason, tls } = failure;
+    if (reason === 'client-closed') this.#services.manager.sideEnded(record, 'client');
+    if (tls && reason === 'invalid-hello') record.client.write(decodeErrorAlert);
+    if (tls && reason === 'initial-data-too-large') record.client.write(accessDeniedAlert);
+    const error = failure.error ?? (failure.why === null ? undefined : new Error(failure.why));
+    this.#end(record, error === undefined ? { reason } : { reason, error });
+  }
+
+  #route(record: ConnectionRecord, entrance: Entrance, first: FirstBytes | null): void {
+    const { manager, security } = this.#services;
+    if (!manager.transition(record, 'routing')) return;
+    const table = this.#table(record.client, entrance);
+    const route = table?.match({
+      clientIp: record.clientAddress.ip,
+      kind: first?.kind ?? 'none',
+      serverName: first?.hello?.serverName ?? null,
+      alpn: first?.hello?.alpn ?? [],
+    });
+    if (route === undefined) return this.#noRoute(record, table, first);
+    manager.setRoute(record, route);
+    const refusal = security.checkRoute(route, record.clientAddress.ip);
+    if (refusal !== null) return this.#end(record, { reason: refusal });
+    security.holdRoute(record);
+    this.#act(record, route, first?.bytes ?? noBytes);
+  }
+
+  /** An alert for TLS (T7), a page for HTTP (T10), nothing for what cannot be understood. */
+  #noRoute(record: ConnectionRecord, table: PortTable | undefined, first: FirstBytes | null): void {
+    if (first?.kind === 'tls') {
+      record.client.write(unrecognizedNameAlert);
+      return this.#end(record, { reason: 'no-route' });
+    }
+    if (first?.kind === 'http') record.client.write(plainHttpAnswer);
+    if (first === null || table === undefined || !speaksOnlyTls(table)) return this.#end(record, { reason: 'no-route' });
+    const error = new Error(`every route of port ${record.localPort} speaks TLS; the client does not (${first.kind})`);
+    this.#end(record, { reason: 'invalid-hello', error });
+  }
+
+  #act(record: ConnectionRecord, route: ResolvedRoute, firstBytes: Uint8Array): void {
+    const { action } = route;
+    switch (action.type) {
+      case 'forward':
+        return passthrough(
+          this.#services,
+          record,
+          route as ResolvedRoute & { action: ResolvedForward },
+          this.#services.selectors.of(route),
+          firstBytes,
+        );
+      case 'handler':
+        return handle(this.#services, record, route, action.handle, firstBytes);
+      case 'block':
+        return this.#end(record, { reason: 'blocked', effect: action.how === 'reset' ? 'reset' : 'finish' });
+      default:
+        return this.#end(record, { reason: 'internal-error', error: new Error(`${action.type} needs NetworkProxy`) });
+    }
+  }
+
+  #end(record: ConnectionRecord, cause: CleanupCause): void {
+    this.#services.manager.initiateCleanupOnce(record, cause);
+  }
+}
+
+const noBytes = new Uint8Array(0);
+
+function speaksOnlyTls(table: PortTable): boolean {
+  return table.routes.every((route) => route.match.protocol === 'tls');
+}
+
+function noteHello(record: ConnectionRecord, hello: ClientHello, now: number): void {
+  const { serverName, alpn, ech } = hello;
+  record.hello = { serverName, alpn };
+  record.note(now, 'hello', { serverName, ...(ech ? { ech: 'outer' } : {}) });
+}

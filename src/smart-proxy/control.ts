@@ -1,0 +1,82 @@
+import type { ControlPort } from '../admin/control-port.ts';
+import { SmartProxyError } from '../base/errors.ts';
+import type { ResolvedRoute } from '../config/resolved.ts';
+import type { RecordSummary } from '../connection/record-summary.ts';
+import { type Explanation, type ExplainQuery, explainConnection } from '../routing/explain.ts';
+import { parseExplainTarget } from '../routing/explain-target.ts';
+import type { Assembly } from './assembly.ts';
+
+export interface ControlledProxy {
+  state(): ControlPort['state'];
+  /** Null unless it runs. */
+  assembly(): Assembly | null;
+  statistics(): unknown;
+  reload(): Promise<void>;
+  drain(): void;
+}
+
+/** What the admin API may do with a proxy. */
+export function createControlPort(proxy: ControlledProxy): ControlPort {
+  const manager = () => proxy.assembly()?.manager;
+  return {
+    get state() {
+      return proxy.state();
+    },
+    statistics: () => proxy.statistics(),
+    connections: () => manager()?.live().map((record) => manager()?.summaryOf(record)) ?? [],
+    connection: (id) => manager()?.find(id),
+    terminate(id) {
+      const record = manager()?.get(id);
+      return record !== undefined && (manager()?.initiateCleanupOnce(record, { reason: 'operator' }) ?? false);
+    },
+    terminations: (limit) => manager()?.terminations(limit) ?? [],
+    routes: () => (proxy.assembly()?.index.routes ?? []).map((route) => describeRoute(proxy, route)),
+    explain: (target, client) => explain(proxy, target, client),
+    reload: () => proxy.reload(),
+    async drain() {
+      proxy.drain();
+    },
+  };
+}
+
+/** A route as the API shows it: functions are named as such, and nothing in it is secret. */
+function describeRoute(proxy: ControlledProxy, route: ResolvedRoute): Record<string, unknown> {
+  const { name, priority, match, action, security } = route;
+  const active = proxy.assembly()?.manager.ofRoute(name).length ?? 0;
+  return { name, priority, match, action: JSON.parse(JSON.stringify(action, showFunctions)), security, active };
+}
+
+function showFunctions(_key: string, value: unknown): unknown {
+  return typeof value === 'function' ? 'function' : value;
+}
+
+/** Which route wins, for a target or for a connection that was or is. */
+function explain(proxy: ControlledProxy, target: string, client?: string): Explanation & { connection?: RecordSummary } {
+  const assembly = proxy.assembly();
+  if (assembly === null) throw new SmartProxyError('not-running', 'the proxy does not run', { source: 'proxy' });
+  const connection = assembly.manager.find(target);
+  const query = connection === undefined ? parseExplainTarget(target, client) : queryOf(connection);
+  if (query === undefined) throw unreadable(target);
+  const ports = new Map(assembly.listeners.all().map(({ key, port }) => [key, port]));
+  const explanation = explainConnection(assembly.index, query, ports);
+  return connection === undefined ? explanation : { ...explanation, connection };
+}
+
+function queryOf({ client, localPort, tls }: RecordSummary): ExplainQuery {
+  return {
+    port: localPort,
+    localAddress: null,
+    clientIp: client.ip,
+    kind: tls === null ? 'other' : 'tls',
+    serverName: tls?.serverName ?? null,
+    alpn: tls?.alpn ?? [],
+  };
+}
+
+function unreadable(target: string): SmartProxyError {
+  return new SmartProxyError(
+    'invalid-target',
+    `'${target.slice(0, 200)}' is no target and no connection (write https://a.test/x, tls://a.test:443, tcp://:5432, or the id of a connection)`,
+    { source: 'client' },
+  );
+}

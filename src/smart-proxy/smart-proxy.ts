@@ -1,0 +1,275 @@
+import { EventEmitter } from 'node:events';
+import { SmartProxyError } from '../base/errors.ts';
+import { type Logger, silentLogger } from '../base/logger.ts';
+import type { ControlPort } from '../admin/control-port.ts';
+import { AdminServer } from '../admin/server.ts';
+import { type Environment, processEnvironment } from '../config/environment.ts';
+import { resolveOptions } from '../config/resolve.ts';
+import type { ResolvedOptions } from '../config/resolved.ts';
+import type { Route, SmartProxyOptions } from '../config/schema.ts';
+import { type ConnectionStatistics, Tally } from '../connection/connection-statistics.ts';
+import type { RecordSummary } from '../connection/record-summary.ts';
+import type { AuditSnapshot } from '../connection/self-audit.ts';
+import { compileRoutes } from '../routing/route-index.ts';
+import { Assembly } from './assembly.ts';
+import { createControlPort } from './control.ts';
+import { InheritedSockets } from './inherited-sockets.ts';
+import { RouteRemoval } from './route-removal.ts';
+
+export interface ListeningAddress {
+  address: string;
+  port: number;
+  /** The names of the routes that take connections here. */
+  routes: string[];
+}
+
+export type Statistics = ConnectionStatistics & { audit: AuditSnapshot };
+
+export interface SmartProxyEvents {
+  ready: [{ listeners: ListeningAddress[]; admin: string | null }];
+  /** A connection was accepted and admitted. */
+  connection: [RecordSummary];
+  'connection-closed': [RecordSummary];
+  /** Something failed that no call can report: a listener after it was bound. */
+  error: [Error];
+}
+
+/** What an embedding program or the command line brings along; everything is optional. */
+export interface SmartProxySurroundings {
+  /** Default: no log. */
+  log?: Logger;
+  /** What the machine allows. Default: this process's, without an admin API unless configured. */
+  environment?: Environment;
+  /** Re-reads the configuration for `reload`. Without it a reload is refused. */
+  reloadOptions?: () => Promise<unknown>;
+}
+
+type State = ControlPort['state'];
+
+const nothingYet: Statistics = Object.freeze({
+  ...new Tally().statistics([]),
+  audit: { records: 0, sockets: 0, addresses: 0, timers: 0, descriptors: null, consistent: true },
+});
+
+/**
+ * The proxy. Construction validates (throws ConfigurationError with every problem); `start` binds
+ * every listener or none. Several can live in one process.
+ */
+export class SmartProxy {
+  readonly #events = new EventEmitter<SmartProxyEvents>();
+  readonly #log: Logger;
+  readonly #environment: Environment;
+  readonly #reloadOptions: (() => Promise<unknown>) | undefined;
+  #input: unknown;
+  #options: ResolvedOptions;
+  #state: State = 'stopped';
+  #assembly: Assembly | null = null;
+  #admin: AdminServer | null = null;
+  #removal: RouteRemoval | null = null;
+  #stopping: Promise<void> | null = null;
+  /** What was counted until the last `stop`; nothing before the first `start`. */
+  #statistics: Statistics = nothingYet;
+  /** Updates run one after another. */
+  #updates: Promise<unknown> = Promise.resolve();
+  /** What the admin API drives; also for programs that embed their own. */
+  readonly control: ControlPort;
+
+  constructor(options: SmartProxyOptions, surroundings: SmartProxySurroundings = {}) {
+    this.#log = surroundings.log ?? silentLogger;
+    this.#environment = surroundings.environment ?? processEnvironment();
+    this.#reloadOptions = surroundings.reloadOptions;
+    this.#input = options;
+    this.#options = this.#resolve(options);
+    this.control = createControlPort({
+      state: () => this.#state,
+      assembly: () => this.#assembly,
+      statistics: () => this.getStatistics(),
+      reload: () => this.reload(),
+      drain: () => {
+        void this.stop();
+      },
+    });
+  }
+
+  #resolve(input: unknown): ResolvedOptions {
+    const { options, warnings } = resolveOptions(input, this.#environment);
+    for (const { path, message } of warnings) this.#log.warn('configuration-warning', { path, message });
+    return options;
+  }
+
+  /** Binds every listener, or rejects (`port-taken`, …) with nothing left open. */
+  async start(): Promise<void> {
+    if (this.#state !== 'stopped') throw new SmartProxyError('already-started', 'start() was called before', { source: 'proxy' });
+    this.#state = 'starting';
+    const assembly = this.#assemble();
+    try {
+      const change = await assembly.listeners.prepare(assembly.index.listeners);
+      change.commit();
+      this.#assembly = assembly;
+      await this.#startAdmin();
+    } catch (error) {
+      assembly.close();
+      this.#assembly = null;
+      this.#state = 'stopped';
+      throw error;
+    }
+    assembly.audit.start();
+    this.#removal = new RouteRemoval(assembly.clock, assembly.manager);
+    this.#state = 'ready';
+    const ready = { listeners: this.listeners(), admin: this.adminAddress };
+    this.#log.info('ready', ready);
+    this.#events.emit('ready', ready);
+  }
+
+  #assemble(): Assembly {
+    const assembly = new Assembly({
+      options: this.#options,
+      log: this.#log,
+      descriptorLimit: this.#environment.descriptorLimit,
+      inherited: InheritedSockets.fromEnvironment(process.env, process.pid),
+      listenerFailed: (error) => this.#report(error),
+    });
+    assembly.manager.observe({
+      opened: (record) => {
+        if (this.#events.listenerCount('connection') > 0) this.#events.emit('connection', assembly.manager.summaryOf(record));
+      },
+      ended: (_record, summary) => {
+        this.#events.emit('connection-closed', summary);
+      },
+    });
+    return assembly;
+  }
+
+  async #startAdmin(): Promise<void> {
+    if (this.#options.admin === null) return;
+    const admin = new AdminServer({ ...this.#options.admin, control: this.control, log: this.#log });
+    await admin.start();
+    this.#admin = admin;
+  }
+
+  /** An `error` event without a listener would throw where nobody can catch it. */
+  #report(error: Error): void {
+    this.#log.error('listener-failed', { message: error.message });
+    if (this.#events.listenerCount('error') > 0) this.#events.emit('error', error);
+  }
+
+  /** Where the admin API listens, as `http://…` or `unix:…`; null where it is off. */
+  get adminAddress(): string | null {
+    return this.#admin?.address ?? null;
+  }
+
+  /**
+   * Drains: no new connection is accepted, existing ones finish within `graceMs` (default
+   * `shutdownGraceMs`), then are ended with reason `shutdown`. A second call with a shorter grace
+   * hurries the first. Resolves when nothing is left.
+   */
+  async stop({ graceMs }: { graceMs?: number } = {}): Promise<void> {
+    if (this.#stopping !== null && graceMs === 0) this.#assembly?.drain.hurry();
+    this.#stopping ??= this.#stop(graceMs ?? this.#options.timeouts.shutdownGraceMs).finally(() => {
+      this.#stopping = null;
+    });
+    return this.#stopping;
+  }
+
+  async #stop(graceMs: number): Promise<void> {
+    await this.#updates.catch(() => {});
+    const assembly = this.#assembly;
+    if (assembly === null) return;
+    this.#state = 'draining';
+    this.#log.info('draining', { connections: assembly.manager.size, graceMs });
+    assembly.handler.drain();
+    assembly.listeners.close();
+    await assembly.drain.run(graceMs, this.#options.timeouts.cleanupGraceMs);
+    this.#removal?.stop();
+    this.getStatistics();
+    await this.#admin?.stop();
+    assembly.close();
+    this.#admin = null;
+    this.#assembly = null;
+    this.#state = 'stopped';
+    this.#log.info('stopped', {});
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  /**
+   * Exchanges the routes: all or nothing, one update after another. Connections on routes that
+   * stay are not touched; those on removed routes get `shutdownGraceMs`, then `route-removed`.
+   * Rejects with ConfigurationError or `port-taken`; then nothing has changed.
+   */
+  async updateRoutes(routes: Route[]): Promise<void> {
+    return this.#serially(() => this.#update({ ...(this.#input as SmartProxyOptions), routes }));
+  }
+
+  /** Re-reads the configuration where it came from. Rejects as `updateRoutes` does. */
+  async reload(): Promise<void> {
+    const read = this.#reloadOptions;
+    if (read === undefined) {
+      throw new SmartProxyError('nothing-to-reload', 'there is no configuration file: use updateRoutes(routes)', {
+        source: 'config',
+      });
+    }
+    return this.#serially(async () => {
+      try {
+        await this.#update(await read());
+      } catch (error) {
+        this.#log.error('reload-refused', { message: (error as Error).message });
+        throw error;
+      }
+    });
+  }
+
+  #serially(work: () => Promise<void>): Promise<void> {
+    const done = this.#updates.then(work, work);
+    this.#updates = done.catch(() => {});
+    return done;
+  }
+
+  async #update(input: unknown): Promise<void> {
+    const options = this.#resolve(input);
+    const assembly = this.#assembly;
+    if (assembly !== null && this.#state === 'ready') {
+      const index = compileRoutes(options.routes);
+      const change = await assembly.listeners.prepare(index.listeners);
+      const before = assembly.options.routes;
+      assembly.use(options, index);
+      change.commit();
+      this.#removal?.drainRemoved(before, options.routes);
+      this.#log.info('reloaded', { routes: options.routes.length, listeners: this.listeners() });
+    }
+    this.#input = input;
+    this.#options = options;
+  }
+
+  /** Every address that it listens on, with the real ports. Empty before `start`. */
+  listeners(): ListeningAddress[] {
+    const assembly = this.#assembly;
+    if (assembly === null) return [];
+    const names = new Map(assembly.index.listeners.map(({ key, routes }) => [key, routes.map(({ name }) => name)]));
+    return assembly.listeners.all().map(({ key, address, port }) => ({ address, port, routes: names.get(key) ?? [] }));
+  }
+
+  /** What happened so far, as `GET /api/v1/statistics` tells it. */
+  getStatistics(): Statistics {
+    const assembly = this.#assembly;
+    if (assembly !== null) this.#statistics = { ...assembly.manager.statistics(), audit: assembly.audit.snapshot() };
+    return this.#statistics;
+  }
+
+  on<Name extends keyof SmartProxyEvents>(event: Name, listener: (...args: SmartProxyEvents[Name]) => void): this {
+    this.#events.on(event, listener as never);
+    return this;
+  }
+
+  once<Name extends keyof SmartProxyEvents>(event: Name, listener: (...args: SmartProxyEvents[Name]) => void): this {
+    this.#events.once(event, listener as never);
+    return this;
+  }
+
+  off<Name extends keyof SmartProxyEvents>(event: Name, listener: (...args: SmartProxyEvents[Name]) => void): this {
+    this.#events.off(event, listener as never);
+    return this;
+  }
+}
