@@ -8,8 +8,8 @@ import type { Dns, DnsMode, DnsQuery } from './dns.ts';
 export type ConnectTarget = { ip: string; port: number } | { path: string };
 
 /**
- * Makes a socket that begins to connect, and the paused transport around it. `connect` and
- * `error` are never emitted before the call has returned.
+ * Makes a socket that begins to connect, and the paused transport around it, which keeps an error
+ * handler on it for ever. `connect` and `error` are never emitted before the call has returned.
  */
 export type ConnectSocket = (to: ConnectTarget) => { socket: net.Socket; transport: Transport };
 
@@ -87,11 +87,10 @@ class Attempt {
     this.#transport.destroy();
   }
 
-  /** The error handler is replaced, not removed: an error that comes late must not end the process. */
+  /** The transport's own error handler stays: an error that comes late must not end the process. */
   #detach(): void {
     const socket = this.#socket;
     socket[attemptOf] = undefined;
-    socket.on('error', ignoreError);
     socket.off('error', onError);
     socket.off('connect', onConnect);
     socket.off('close', onClose);
@@ -109,8 +108,6 @@ function onError(this: DialledSocket, error: Error): void {
 function onClose(this: DialledSocket): void {
   this[attemptOf]?.failed(new Error('the socket was closed while it was connecting'));
 }
-
-function ignoreError(): void {}
 
 /**
  * A port of this machine's ephemeral range that nobody listens on can be dialled from itself:
