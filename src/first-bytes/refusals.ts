@@ -17,9 +17,6 @@ export const decodeErrorAlert: Uint8Array = fatalAlert(50);
 /** A hello over the limit, or one that policy refuses (RFC 8446 §6.2). */
 export const accessDeniedAlert: Uint8Array = fatalAlert(49);
 
-/** None of the client's protocols has a route (RFC 7301 §3.2). */
-export const noApplicationProtocolAlert: Uint8Array = fatalAlert(120);
-
 function plainAnswer(status: string, text: string): Uint8Array {
   const body = `${text}\n`;
   const head = [
