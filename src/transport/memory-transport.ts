@@ -56,6 +56,8 @@ export class MemoryTransport implements Transport, WireEnd {
   writeEnded = false;
   writeFinished = false;
   closed = false;
+  /** When `onData` was last called, by the clock; 0 before that. */
+  lastReadAt = 0;
 
   readonly #options: MemoryOptions;
   readonly #outbound: MemoryWire;
@@ -89,9 +91,14 @@ export class MemoryTransport implements Transport, WireEnd {
     this.peer = peer;
   }
 
-  /** For leak checks. */
-  get hasListener(): boolean {
-    return this.#listener !== null;
+  /** Who hears of this end now: for leak checks. */
+  get listener(): TransportListener | null {
+    return this.#listener;
+  }
+
+  /** Hears nothing at present, whatever comes. */
+  get paused(): boolean {
+    return this.#paused;
   }
 
   /** A loan of this end's read memory is out. */
@@ -268,6 +275,7 @@ export class MemoryTransport implements Transport, WireEnd {
     this.#memory ??= new ReadMemory(readBytes, () => this.#scheduleRead());
     const chunk = this.#nextChunk(readBytes);
     this.bytesRead += chunk.length;
+    this.lastReadAt = clock.now();
     this.#inbound.acknowledge(chunk.length);
     const lend = lendShare > 0 && clock.random() < lendShare;
     this.#trace('read', chunk.length);

@@ -1,0 +1,107 @@
+import type { MemoryTransport } from '../../src/transport/memory-transport.ts';
+import type { Actor } from './actor.ts';
+import type { Story } from './witness.ts';
+import type { World } from './world.ts';
+
+const noBytes = new Uint8Array(0);
+
+/** One direction of a joined pair, as its two actors saw it. */
+interface Direction {
+  readonly name: string;
+  readonly from: Actor;
+  readonly to: Actor;
+  /** Bytes of the sender that are not passed on: a PROXY header that was read. */
+  readonly skipped: number;
+  /** Bytes that the proxy wrote before: a PROXY header of its own. */
+  readonly added: number;
+}
+
+/**
+ * What arrived is what was sent: in order, nothing twice, nothing of somebody else; all of it
+ * wherever the receiver was given to believe so by a FIN, and in every graceful ending.
+ */
+export function checkBytes(world: World, story: Story): string[] {
+  const { record } = story;
+  const client = actorOf(world, record.client as MemoryTransport);
+  const problems = checkCounts(world, story, client);
+  const { target } = record;
+  if (target === null) return [...problems, ...checkUnjoined(story, client)];
+  const backend = actorOf(world, target as MemoryTransport);
+  const skipped = record.proxyHeaderBytes;
+  const added = proxyHeaderLength(backend.received, record.route?.name);
+  const towardsTarget = { name: 'to the target', from: client, to: backend, skipped, added };
+  const towardsClient = { name: 'to the client', from: backend, to: client, skipped: 0, added: 0 };
+  for (const direction of [towardsTarget, towardsClient]) {
+    const problem = checkDirection(direction, isGraceful(story));
+    if (problem !== null) problems.push(`${direction.name}: ${problem}`);
+  }
+  return problems;
+}
+
+function isGraceful({ record }: Story): boolean {
+  const reason = record.termination?.reason;
+  return reason === 'client-closed' || reason === 'target-closed';
+}
+
+function actorOf(world: World, end: MemoryTransport): Actor {
+  const actor = world.network.actors.get(end);
+  if (actor === undefined) throw new Error('a transport of nobody');
+  return actor;
+}
+
+function checkDirection(direction: Direction, graceful: boolean): string | null {
+  const { from, to, skipped, added } = direction;
+  const sent = from.sent.subarray(skipped);
+  const received = to.received.subarray(added);
+  if (!isPrefix(received, sent)) return `received ${received.length} bytes that are not what was sent`;
+  const whole = Math.max(0, (from.near?.bytesWritten ?? 0) - skipped);
+  if (to.sawFin && received.length !== whole) return `FIN after ${received.length} of ${whole} bytes`;
+  if (to.sawFin && !from.did.has('fin') && !from.did.has('destroy'))
+    return 'FIN, and the other side sent none';
+  const delivered = (to === from ? 0 : takenBy(to)) - added;
+  if (graceful && delivered < whole) return `ended gracefully after ${delivered} of ${whole} bytes`;
+  return null;
+}
+
+/** Bytes that the proxy's kernel took for this peer. */
+function takenBy(actor: Actor): number {
+  return actor.far?.bytesWritten ?? 0;
+}
+
+function isPrefix(part: Uint8Array, whole: Uint8Array): boolean {
+  return part.length <= whole.length && Buffer.compare(part, whole.subarray(0, part.length)) === 0;
+}
+
+/** `bytes` of the record, against what the client's own socket moved (M1). */
+function checkCounts(world: World, { record }: Story, client: Actor): string[] {
+  const problems: string[] = [];
+  const plan = world.arrivals.get(record.client);
+  const header = record.proxyHeaderBytes;
+  if (header !== 0 && header !== plan?.opening.proxyHeaderBytes)
+    problems.push(`a PROXY header of ${header} bytes`);
+  if (record.bytesFromClient > client.sent.length - header) problems.push('read more than was sent');
+  if (client.received.length > record.bytesToClient) problems.push('the client got more than was counted');
+  if (header > 0 && record.clientAddress.ip !== plan?.opening.realIp)
+    problems.push('the wrong client address');
+  return problems;
+}
+
+/** Nobody was joined: the client got nothing, an alert, or a page that says why. */
+function checkUnjoined({ record }: Story, client: Actor): string[] {
+  if (record.joined || client.received.length === 0) return [];
+  const isAlert = client.received[0] === 21 && client.received.length === 7;
+  const isPage = Buffer.from(client.received).toString('latin1').startsWith('HTTP/1.1 400');
+  const partly = client.received.length < 7;
+  return isAlert || isPage || partly ? [] : ['the client got bytes of nobody'];
+}
+
+/** A PROXY header that the route sends: as far as it came. */
+function proxyHeaderLength(received: Uint8Array, route: string | undefined): number {
+  if (route === 'spread') {
+    const end = Buffer.from(received).indexOf('\r\n');
+    return end === -1 ? received.length : end + 2;
+  }
+  if (route !== 'b') return noBytes.length;
+  if (received.length < 16) return received.length;
+  return Math.min(received.length, 16 + ((received[14] as number) << 8) + (received[15] as number));
+}

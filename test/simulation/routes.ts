@@ -1,0 +1,113 @@
+import type { Duplex } from 'node:stream';
+import type {
+  Limits,
+  ResolvedAction,
+  ResolvedRoute,
+  ResolvedTarget,
+  Timeouts,
+} from '../../src/config/resolved.ts';
+import type { LimitPlan, TimeoutPlan } from './plan.ts';
+
+/** Ports of the simulated proxy and what listens there. */
+export const ports = {
+  /** One route without a name: no byte is waited for. */
+  plain: 5432,
+  /** Names `a.test`, `*.b.test`; no default. */
+  names: 8443,
+  /** Names, and a default without one. */
+  mixed: 7443,
+  /** Several targets, tried in turn; a PROXY header is sent to them. */
+  spread: 6000,
+  block: 6001,
+  handler: 6002,
+  /** Its target is a function, that may throw. */
+  computed: 6003,
+} as const;
+
+/** Peers in here must send a PROXY header. */
+export const trustedSource = '10.9.0.0/16';
+
+export function timeoutsOf(plan: TimeoutPlan): Timeouts {
+  return {
+    tlsHandshakeMs: 0,
+    requestHeadMs: 0,
+    requestBodyMs: 0,
+    keepAliveMs: 0,
+    responseHeadMs: 0,
+    responseWriteMs: 0,
+    poolIdleMs: 0,
+    ...plan,
+  };
+}
+
+export function limitsOf(plan: LimitPlan): Limits {
+  return { headerBytes: 65_536, relayBufferBytes: 1_048_576, ...plan };
+}
+
+/** Every route of the simulated proxy. */
+export function simulatedRoutes(timeouts: Timeouts, limits: Limits): ResolvedRoute[] {
+  const ownLimits = { ...limits, maxConnections: 0, maxConnectionsPerIp: 0, connectionsPerMinutePerIp: 0 };
+  const route = (name: string, port: number, action: ResolvedAction, domains?: string[]): ResolvedRoute => ({
+    name,
+    order: 0,
+    priority: 0,
+    match: {
+      ports: [{ from: port, to: port }],
+      address: null,
+      domains: domains ?? null,
+      path: null,
+      methods: null,
+      headers: null,
+      clientIp: null,
+      protocol: domains === undefined ? 'tcp' : 'tls',
+      alpn: null,
+    },
+    action,
+    security: { allow: [], block: name === 'spread' ? ['192.0.2.3/32'] : [] },
+    limits: name === 'spread' ? { ...ownLimits, maxConnections: 2 } : ownLimits,
+    timeouts,
+    fingerprint: name,
+  });
+  return [
+    route('plain', ports.plain, forward([target('plain')])),
+    route('a', ports.names, forward([target('a')]), ['a.test']),
+    route('b', ports.names, forward([target('b')], 2), ['*.b.test']),
+    route('mixed-a', ports.mixed, forward([target('mixed-a')]), ['a.test']),
+    route('mixed-default', ports.mixed, forward([target('mixed-default')])),
+    route('spread', ports.spread, forward([target('one'), target('two'), target('three')], 1)),
+    route('block', ports.block, { type: 'block', how: 'reset' }),
+    route('handler', ports.handler, { type: 'handler', handle: handleByTurns }),
+    route('computed', ports.computed, forward([{ ...target(''), host: computedHost }])),
+  ].map((made, order) => ({ ...made, order }));
+}
+
+function forward(targets: readonly ResolvedTarget[], sendProxyProtocol: 0 | 1 | 2 = 0): ResolvedAction {
+  return { type: 'forward', targets, tls: 'none', engine: 'node', sendProxyProtocol };
+}
+
+function target(host: string): ResolvedTarget {
+  return { host, port: 9000, socket: null, weight: 1, dns: 'system' };
+}
+
+/** Fails for one client in four. */
+function computedHost(context: { client: { port: number } }): string {
+  if (context.client.port % 4 === 0) throw new Error('no host for this client');
+  return 'computed';
+}
+
+/** Echoes for some clients, greets and ends, rejects, or throws for others. */
+function handleByTurns(stream: Duplex, context: { client: { port: number } }): void | Promise<void> {
+  stream.on('error', () => {});
+  switch (context.client.port % 4) {
+    case 0:
+      throw new Error('a handler that throws');
+    case 1:
+      return Promise.reject(new Error('a handler that rejects'));
+    case 2:
+      stream.resume();
+      stream.end('greeting');
+      return;
+    default:
+      stream.pipe(stream);
+  }
+}
