@@ -21,7 +21,8 @@ function normalizeName(text: string): string | undefined {
   // domainToASCII would percent-decode and cut at '/', '?', '#': names have none of these.
   if (/[%/?#@:\\\s*[\]]/.test(text)) return undefined;
   const undotted = text.endsWith('.') ? text.slice(0, -1) : text;
-  const ascii = domainToASCII(undotted) || undotted.toLowerCase();
+  const plain = /^[a-z0-9._-]*$/i.test(undotted);
+  const ascii = plain ? undotted.toLowerCase() : domainToASCII(undotted);
   if (ascii.length > 253 || normalizeAddress(ascii) !== undefined) return undefined;
   return ascii.split('.').every((part) => label.test(part)) ? ascii : undefined;
 }

@@ -12,7 +12,11 @@ export interface ResolvedOptions {
   /** CIDRs that must send a PROXY header, normalised. Empty: nobody is believed. */
   readonly trustedSources: readonly string[];
   readonly admin: { readonly listen: string; readonly token: string | null } | null;
-  readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly connections: boolean; readonly requests: boolean };
+  readonly log: {
+    readonly level: 'debug' | 'info' | 'warn' | 'error';
+    readonly connections: boolean;
+    readonly requests: boolean;
+  };
   readonly stateDirectory: string;
 }
 
@@ -65,7 +69,7 @@ export interface ResolvedRoute {
   readonly limits: Limits;
   /** The route's own over the process's over the defaults. */
   readonly timeouts: Timeouts;
-  /** Equal text means an unchanged route: what a reload compares. Functions compare by identity elsewhere. */
+  /** Equal text means an unchanged route: what a reload compares. Functions compare by their source. */
   readonly fingerprint: string;
 }
 
@@ -93,7 +97,12 @@ export type ResolvedAction =
       readonly handle: (stream: Duplex, context: RouteContext) => void | Promise<void>;
     }
   | { readonly type: 'redirect'; readonly to: string; readonly status: number }
-  | { readonly type: 'respond'; readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: string };
+  | {
+      readonly type: 'respond';
+      readonly status: number;
+      readonly headers: Readonly<Record<string, string>>;
+      readonly body: string;
+    };
 
 export interface ResolvedForward {
   readonly type: 'forward';

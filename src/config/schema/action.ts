@@ -1,17 +1,7 @@
 import type { Duplex } from 'node:stream';
 import * as z from 'zod';
 import type { RouteContext } from '../resolved.ts';
-import {
-  anyText,
-  callback,
-  choice,
-  flag,
-  list,
-  record,
-  table,
-  text,
-  wholeNumber,
-} from './fields.ts';
+import { anyText, callback, choice, flag, list, record, table, text, wholeNumber } from './fields.ts';
 
 const pathOfFile = text("a path, such as '/etc/smartproxy/a.pem'");
 const pemOrPath = text("a path, or PEM that begins with '-----BEGIN'");
@@ -20,7 +10,10 @@ const certificateField = z.union(
   [
     choice(['auto', 'local']),
     record("{ certFile: 'a.pem', keyFile: 'a.key' }", { certFile: pathOfFile, keyFile: pathOfFile }),
-    record('{ cert, key } as PEM', { cert: text('a certificate chain as PEM'), key: text('a private key as PEM') }),
+    record('{ cert, key } as PEM', {
+      cert: text('a certificate chain as PEM'),
+      key: text('a private key as PEM'),
+    }),
   ],
   { error: "'auto', 'local', { certFile, keyFile }, or { cert, key }" },
 );
@@ -61,7 +54,9 @@ const forwardTlsSchema = record("an object such as { mode: 'passthrough' }", {
   ...tlsFields,
 }).meta({ id: 'ForwardTls', description: 'What happens to TLS on its way to the target.' });
 
-const hostField = text("a host name or an address, such as '10.0.0.1'", (value) => /^[^\s/:]+$|^[0-9a-f:.[\]]+$/i.test(value));
+const hostField = text("a host name or an address, such as '10.0.0.1'", (value) =>
+  /^[^\s/:]+$|^[0-9a-f:.[\]]+$/i.test(value),
+);
 
 const targetSchema = record("an object such as { host: '127.0.0.1', port: 3000 }", {
   host: z
@@ -69,12 +64,15 @@ const targetSchema = record("an object such as { host: '127.0.0.1', port: 3000 }
       [
         hostField,
         list("a list such as ['10.0.0.1', '10.0.0.2']", hostField),
-        callback<(context: RouteContext) => string | Promise<string>>('a function of the RouteContext that gives a host'),
+        callback<(context: RouteContext) => string | Promise<string>>(
+          'a function of the RouteContext that gives a host',
+        ),
       ],
       { error: "a host such as '10.0.0.1', a list of them, or a function" },
     )
     .meta({
-      description: 'Name or address. A list is shorthand for equal targets. A function gets the RouteContext, and has `connectMs`.',
+      description:
+        'Name or address. A list is shorthand for equal targets. A function gets the RouteContext, and has `connectMs`.',
     })
     .optional(),
   port: z
@@ -82,7 +80,9 @@ const targetSchema = record("an object such as { host: '127.0.0.1', port: 3000 }
       [
         wholeNumber('a port from 1 to 65535', 1, 65_535),
         z.literal('preserve', { error: "'preserve'" }),
-        callback<(context: RouteContext) => number | Promise<number>>('a function of the RouteContext that gives a port'),
+        callback<(context: RouteContext) => number | Promise<number>>(
+          'a function of the RouteContext that gives a port',
+        ),
       ],
       { error: "a port from 1 to 65535, 'preserve', or a function" },
     )
@@ -99,7 +99,8 @@ const targetSchema = record("an object such as { host: '127.0.0.1', port: 3000 }
     .optional(),
   dns: choice(['system', 'resolver'])
     .meta({
-      description: '`system` asks as other programs do (answers kept for 30 s); `resolver` asks DNS and honours TTLs.',
+      description:
+        '`system` asks as other programs do (answers kept for 30 s); `resolver` asks DNS and honours TTLs.',
       default: 'system',
     })
     .optional(),
@@ -107,7 +108,9 @@ const targetSchema = record("an object such as { host: '127.0.0.1', port: 3000 }
     ca: pemOrPath.meta({ description: 'Path or PEM of the authority to trust.' }).optional(),
     certFile: pathOfFile.meta({ description: 'Client certificate to show.' }).optional(),
     keyFile: pathOfFile.meta({ description: 'Its private key.' }).optional(),
-    serverName: text("a name such as 'a.test'").meta({ description: 'Name to ask for and to verify.' }).optional(),
+    serverName: text("a name such as 'a.test'")
+      .meta({ description: 'Name to ask for and to verify.' })
+      .optional(),
     verify: flag().meta({ description: 'Whether the certificate is verified.', default: true }).optional(),
   })
     .meta({ description: 'With `terminate-and-reencrypt`: TLS towards the target.' })
@@ -132,9 +135,13 @@ const headerEditsSchema = record("an object such as { set: { 'x-a': '1' } }", {
 
 export const forwardSchema = record('a forward action', {
   type: z.literal('forward'),
-  target: targetSchema.meta({ description: 'The target. Exactly one of `target` and `targets` is given.' }).optional(),
+  target: targetSchema
+    .meta({ description: 'The target. Exactly one of `target` and `targets` is given.' })
+    .optional(),
   targets: list('a list of targets', targetSchema)
-    .meta({ description: 'Several targets, chosen in turn by weight; after a failed dial the next is tried.' })
+    .meta({
+      description: 'Several targets, chosen in turn by weight; after a failed dial the next is tried.',
+    })
     .optional(),
   tls: forwardTlsSchema.optional(),
   engine: choice(['node', 'nftables'])
@@ -168,7 +175,9 @@ export const redirectSchema = record('a redirect action', {
     description: 'Where to. `{host}`, `{path}` and `{query}` (with its `?`) stand for those of the request.',
   }),
   status: z
-    .union([z.literal(301), z.literal(302), z.literal(307), z.literal(308)], { error: '301, 302, 307 or 308' })
+    .union([z.literal(301), z.literal(302), z.literal(307), z.literal(308)], {
+      error: '301, 302, 307 or 308',
+    })
     .meta({ description: 'Status of the answer.', default: 308 })
     .optional(),
   tls: tlsSchema.optional(),
@@ -196,7 +205,8 @@ export const handlerSchema = record('a handler action', {
   handle: callback<(stream: Duplex, context: RouteContext) => void | Promise<void>>(
     'a function (stream, context), in a TypeScript or JavaScript configuration',
   ).meta({
-    description: 'Gets the connection as a Duplex and its RouteContext; the connection ends when the stream does.',
+    description:
+      'Gets the connection as a Duplex and its RouteContext; the connection ends when the stream does.',
     type: 'function',
   }),
   tls: tlsSchema.optional(),

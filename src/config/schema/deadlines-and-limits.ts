@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import type * as z from 'zod';
 import type { Limits, Timeouts } from '../resolved.ts';
 import { record, wholeNumber } from './fields.ts';
 
@@ -8,10 +8,7 @@ const timeoutTable: Record<keyof Timeouts, readonly [number, string]> = {
   connectMs: [5_000, 'For reaching a target: DNS, all attempts, and functions that choose it.'],
   tlsHandshakeMs: [10_000, 'For a TLS handshake that SmartProxy takes part in.'],
   inactivityMs: [3_600_000, 'Without a byte in either direction.'],
-  halfCloseMs: [
-    300_000,
-    'After one side has sent its FIN. Restarted by every byte in either direction.',
-  ],
+  halfCloseMs: [300_000, 'After one side has sent its FIN. Restarted by every byte in either direction.'],
   stalledWriteMs: [300_000, 'While bytes are pending and none of them moves.'],
   maxLifetimeMs: [0, 'For a whole connection, give or take 5 %.'],
   cleanupGraceMs: [2_000, "For the peer's FIN, once everything was flushed and ours is out."],

@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import { normalizeDomain } from '../domain.ts';
 import { normalizeAddress, parseCidr } from '../../base/address.ts';
+import { normalizeDomain } from '../domain.ts';
 import { anyText, choice, list, oneOrMore, record, table, text, wholeNumber } from './fields.ts';
 
 export const cidrField = text(
@@ -25,9 +25,8 @@ const domainField = text(
   (value) => normalizeDomain(value) !== undefined,
 );
 
-const pathField = text(
-  "a path such as '/login', or a prefix such as '/api/*'",
-  (value) => /^\/[^*?#\s]*(?:(?<=\/)\*)?$/.test(value),
+const pathField = text("a path such as '/login', or a prefix such as '/api/*'", (value) =>
+  /^\/[^*?#\s]*(?:(?<=\/)\*)?$/.test(value),
 );
 
 const addressField = text(

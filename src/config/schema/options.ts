@@ -7,10 +7,14 @@ import { cidrField, matchSchema } from './match.ts';
 const cidrList = list("a list such as ['10.0.0.0/8']", cidrField);
 
 export const routeSchema = record("a route such as { name: 'web', match: {...}, action: {...} }", {
-  name: text("a unique name of at most 200 characters, such as 'web'", (value) => /^[^\p{Cc}]{1,200}$/u.test(value)).meta({
+  name: text("a unique name of at most 200 characters, such as 'web'", (value) =>
+    /^[^\p{Cc}]{1,200}$/u.test(value),
+  ).meta({
     description: 'How logs, metrics and the API call the route. Unique.',
   }),
-  match: matchSchema.meta({ description: 'Which connections it is for: all criteria that are given must hold.' }),
+  match: matchSchema.meta({
+    description: 'Which connections it is for: all criteria that are given must hold.',
+  }),
   priority: z
     .int({ error: 'a whole number' })
     .meta({
@@ -25,14 +29,19 @@ export const routeSchema = record("a route such as { name: 'web', match: {...}, 
       .optional(),
     block: cidrList.meta({ description: 'These clients are not, even where `allow` has them.' }).optional(),
   })
-    .meta({ description: 'Who may use the route. It is matched first; a refused client gets no other route.' })
+    .meta({
+      description: 'Who may use the route. It is matched first; a refused client gets no other route.',
+    })
     .optional(),
   limits: limitsSchema
     .meta({
-      description: 'Counts for this route alone (default 0: none of its own); byte limits default to those of the process.',
+      description:
+        'Counts for this route alone (default 0: none of its own); byte limits default to those of the process.',
     })
     .optional(),
-  timeouts: timeoutsSchema.meta({ description: 'Deadlines of this route; default: those of the process.' }).optional(),
+  timeouts: timeoutsSchema
+    .meta({ description: 'Deadlines of this route; default: those of the process.' })
+    .optional(),
 }).meta({ id: 'Route', description: 'Which connections, and what happens to them.' });
 
 /** How a program answers DNS challenges. */
@@ -47,7 +56,10 @@ const acmeSchema = record("an object such as { email: 'ops@a.test' }", {
   email: text("an address such as 'ops@a.test'", (value) => /^[^@\s]+@[^@\s]+$/.test(value))
     .meta({ description: 'Contact for the authority.' })
     .optional(),
-  directories: list('a list of URLs', text("a URL that begins with 'https://'", (value) => value.startsWith('https://')))
+  directories: list(
+    'a list of URLs',
+    text("a URL that begins with 'https://'", (value) => value.startsWith('https://')),
+  )
     .meta({ description: 'Directories of authorities, tried in order.' })
     .optional(),
   challenge: choice(['http-01', 'tls-alpn-01', 'dns-01'])
@@ -61,7 +73,9 @@ const acmeSchema = record("an object such as { email: 'ops@a.test' }", {
       [
         record("{ command: '/usr/local/bin/dns-hook' }", { command: text('a command') }),
         z.custom<DnsHook>(
-          (value) => typeof (value as DnsHook | null)?.present === 'function' && typeof (value as DnsHook).remove === 'function',
+          (value) =>
+            typeof (value as DnsHook | null)?.present === 'function' &&
+            typeof (value as DnsHook).remove === 'function',
           { error: 'an object with functions `present` and `remove`', params: { kind: 'function' } },
         ),
       ],
@@ -73,7 +87,9 @@ const acmeSchema = record("an object such as { email: 'ops@a.test' }", {
     .union(
       [
         text('a URL', (value) => /^https?:\/\//.test(value)),
-        callback<(name: string) => boolean | Promise<boolean>>('a function of the name that gives true or false'),
+        callback<(name: string) => boolean | Promise<boolean>>(
+          'a function of the name that gives true or false',
+        ),
       ],
       { error: 'a URL, or a function of the name that gives true or false' },
     )
@@ -113,27 +129,40 @@ export const optionsSchema = record('an object such as { routes: [...] }', {
     })
     .optional(),
   certificates: record('an object such as { acme: { ... } }', {
-    directory: text('a path').meta({ description: 'Where certificates are kept.', defaultText: 'in `stateDirectory`' }).optional(),
+    directory: text('a path')
+      .meta({ description: 'Where certificates are kept.', defaultText: 'in `stateDirectory`' })
+      .optional(),
     acme: acmeSchema.optional(),
     renewBeforeDays: wholeNumber('a whole number of days, 1 or more', 1)
-      .meta({ description: 'How long before its end a certificate is renewed.', unit: 'days', defaultText: 'a third of its life' })
+      .meta({
+        description: 'How long before its end a certificate is renewed.',
+        unit: 'days',
+        defaultText: 'a third of its life',
+      })
       .optional(),
   })
     .meta({ description: 'Where certificates come from.' })
     .optional(),
   networkProxy: record("an object such as { bridge: 'in-process' }", {
     bridge: choice(['in-process', 'loopback'])
-      .meta({ description: 'Where TLS is terminated: in this process, or in one of its own.', default: 'in-process' })
+      .meta({
+        description: 'Where TLS is terminated: in this process, or in one of its own.',
+        default: 'in-process',
+      })
       .optional(),
     port: wholeNumber('a port from 1 to 65535', 1, 65_535)
       .meta({ description: 'With `loopback`: the port of the other process.' })
       .optional(),
-    secretFile: text('a path').meta({ description: 'With `loopback`: file with the key that both processes share.' }).optional(),
+    secretFile: text('a path')
+      .meta({ description: 'With `loopback`: file with the key that both processes share.' })
+      .optional(),
   })
     .meta({ description: 'The part that terminates TLS and speaks HTTP.' })
     .optional(),
   admin: z
-    .union([adminSchema, z.literal(false)], { error: "an object such as { listen: '127.0.0.1:9901' }, or false" })
+    .union([adminSchema, z.literal(false)], {
+      error: "an object such as { listen: '127.0.0.1:9901' }, or false",
+    })
     .meta({
       description: 'The admin API. `false`: none.',
       defaultText: 'library: none; `smartproxy run`: a unix socket that the commands find',
@@ -143,8 +172,12 @@ export const optionsSchema = record('an object such as { routes: [...] }', {
     level: choice(['debug', 'info', 'warn', 'error'])
       .meta({ description: 'The least level that is written.', default: 'info' })
       .optional(),
-    connections: flag().meta({ description: 'A line at the end of each connection.', default: true }).optional(),
-    requests: flag().meta({ description: 'A line at the end of each HTTP request.', default: false }).optional(),
+    connections: flag()
+      .meta({ description: 'A line at the end of each connection.', default: true })
+      .optional(),
+    requests: flag()
+      .meta({ description: 'A line at the end of each HTTP request.', default: false })
+      .optional(),
   })
     .meta({ description: 'What is logged.' })
     .optional(),

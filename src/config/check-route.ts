@@ -1,0 +1,160 @@
+import { normalizeAddress } from '../base/address.ts';
+import type { Problem } from './problems.ts';
+import { targetsOf } from './resolve-route.ts';
+import type { ForwardAction, Route, Target } from './schema.ts';
+
+/** What a checker found. */
+export interface Findings {
+  readonly problems: Problem[];
+  readonly warnings: Problem[];
+}
+
+/** What is wrong or doubtful in one route whose shape is right. `path` is the route's. */
+export function checkRoute(route: Route, path: string): Findings {
+  const findings: Findings = { problems: [], warnings: [] };
+  checkProtocol(route, path, findings.problems);
+  checkNames(route, path, findings.warnings);
+  checkLimits(route, path, findings.warnings);
+  if (route.action.type === 'forward') checkForward(route.action, `${path}.action`, findings.problems);
+  return findings;
+}
+
+/** Criteria that the protocol cannot give. */
+function checkProtocol({ match, action }: Route, path: string, problems: Problem[]): void {
+  const { protocol } = match;
+  const terminates =
+    action.type === 'forward'
+      ? action.tls !== undefined && action.tls.mode !== 'passthrough'
+      : action.type !== 'block' && action.tls !== undefined;
+  for (const field of ['domains', 'alpn'] as const) {
+    if (match[field] === undefined) continue;
+    const impossible = protocol === 'tcp' || (protocol === 'http' && field === 'alpn');
+    if (impossible) {
+      problems.push({
+        path: `${path}.match.${field}`,
+        message: `cannot be told on protocol '${protocol}'`,
+        instead: `leave ${field} out, or write protocol: 'tls'`,
+      });
+    }
+  }
+  if ('tls' in action && action.tls !== undefined && protocol !== undefined && protocol !== 'tls') {
+    problems.push({
+      path: `${path}.match.protocol`,
+      message: `'${protocol}' contradicts action.tls`,
+      instead: "leave it out, or write 'tls'",
+    });
+  }
+  checkRequestCriteria(match, action, terminates, path, problems);
+}
+
+function checkRequestCriteria(
+  match: Route['match'],
+  action: Route['action'],
+  terminates: boolean,
+  path: string,
+  problems: Problem[],
+): void {
+  const encrypted =
+    action.type === 'forward' && (action.tls?.mode === 'passthrough' || match.protocol === 'tls');
+  if (terminates || !(match.protocol === 'tcp' || encrypted)) return;
+  for (const field of ['path', 'methods', 'headers'] as const) {
+    if (match[field] === undefined) continue;
+    problems.push({
+      path: `${path}.match.${field}`,
+      message: 'needs HTTP that SmartProxy can read',
+      instead: encrypted ? "write tls: { mode: 'terminate' }" : "write protocol: 'http'",
+    });
+  }
+}
+
+function checkNames({ match, action }: Route, path: string, warnings: Problem[]): void {
+  const domains = typeof match.domains === 'string' ? [match.domains] : (match.domains ?? []);
+  const ownCertificate = 'tls' in action && action.tls !== undefined && !isPassthrough(action);
+  for (const [index, domain] of domains.entries()) {
+    const place = typeof match.domains === 'string' ? '' : `[${index}]`;
+    if (normalizeAddress(domain) !== undefined) {
+      warnings.push({
+        path: `${path}.match.domains${place}`,
+        message: `TLS clients send no server name for an address, so ${domain} rarely matches`,
+        instead: 'leave domains out; match.address is where to listen',
+      });
+    } else if (domain.startsWith('*.') && ownCertificate) {
+      warnings.push({
+        path: `${path}.match.domains${place}`,
+        message: `${domain} also matches names with more labels, which a wildcard certificate does not cover`,
+      });
+    }
+  }
+}
+
+function isPassthrough(action: Route['action']): boolean {
+  return action.type === 'forward' && action.tls?.mode === 'passthrough';
+}
+
+function checkLimits({ limits }: Route, path: string, warnings: Problem[]): void {
+  warnings.push(...uncappedBuffers(limits, `${path}.limits`));
+  if (limits?.relayBufferBytes !== undefined) {
+    warnings.push({
+      path: `${path}.limits.relayBufferBytes`,
+      message: 'has no effect in a route: the buffers are shared by all connections',
+      instead: 'write it in the limits of the process',
+    });
+  }
+}
+
+/** Byte limits that are off: each lets one client fill the memory. */
+export function uncappedBuffers(limits: Route['limits'], path: string): Problem[] {
+  return (['initialDataBytes', 'pendingBytesPerConnection', 'headerBytes'] as const)
+    .filter((field) => limits?.[field] === 0)
+    .map((field) => ({
+      path: `${path}.${field}`,
+      message: '0 removes the bound on the memory that one client can take',
+    }));
+}
+
+function checkForward(action: ForwardAction, path: string, problems: Problem[]): void {
+  if ((action.target === undefined) === (action.targets === undefined)) {
+    const both = action.target !== undefined;
+    problems.push({
+      path: both ? `${path}.targets` : `${path}.target`,
+      message: both ? 'is given beside target' : 'is missing',
+      instead: both ? 'keep one of them' : "write target: { host: '127.0.0.1', port: 3000 }, or targets",
+    });
+  }
+  for (const [index, target] of targetsOf(action).entries()) {
+    const inList = action.target === undefined ? index : index - 1;
+    checkTarget(target, inList < 0 ? `${path}.target` : `${path}.targets[${inList}]`, problems);
+  }
+  if (action.engine === 'nftables' && action.sendProxyProtocol !== undefined) {
+    problems.push({
+      path: `${path}.sendProxyProtocol`,
+      message: "cannot be done with engine 'nftables': the kernel adds no bytes",
+      instead: "leave it out, or write engine: 'node'",
+    });
+  }
+}
+
+function checkTarget(target: Target, path: string, problems: Problem[]): void {
+  const hasAddress = target.host !== undefined || target.port !== undefined;
+  if (target.socket !== undefined) {
+    if (hasAddress) {
+      problems.push({
+        path: `${path}.socket`,
+        message: 'is given beside host or port',
+        instead: 'keep socket alone, or host and port',
+      });
+    }
+    return;
+  }
+  if (!hasAddress) {
+    problems.push({ path, message: 'says nowhere to go', instead: 'write host and port, or socket' });
+  } else if (target.host === undefined) {
+    problems.push({
+      path: `${path}.host`,
+      message: 'is missing',
+      instead: "write a host such as '127.0.0.1'",
+    });
+  } else if (target.port === undefined) {
+    problems.push({ path: `${path}.port`, message: 'is missing', instead: "write a port, or 'preserve'" });
+  }
+}

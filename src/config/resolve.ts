@@ -1,0 +1,141 @@
+import { join } from 'node:path';
+import type * as z from 'zod';
+import { formatAdminListen, isLocalOnly, parseAdminListen } from './admin-listen.ts';
+import { checkLoops } from './check-loops.ts';
+import { checkRoute, type Findings, uncappedBuffers } from './check-route.ts';
+import { checkRoutes } from './check-routes.ts';
+import type { Environment } from './environment.ts';
+import { impliedProtocol } from './implied-protocol.ts';
+import { inheritProtocols } from './inherit-protocol.ts';
+import { ConfigurationError, type Problem } from './problems.ts';
+import { availableFeatures, refuseUnavailable, warnUnavailable } from './refuse-unavailable.ts';
+import { cidrs, defined, type ProcessValues, resolveRoute } from './resolve-route.ts';
+import type { ResolvedOptions, ResolvedRoute } from './resolved.ts';
+import { defaultLimits, defaultTimeouts } from './schema/deadlines-and-limits.ts';
+import { optionsSchema, type Route, type SmartProxyOptions } from './schema.ts';
+import { shapeProblems, withoutUnknownKeys } from './validate.ts';
+
+/**
+ * Checks a configuration and spells it out: every default filled in, names and addresses in their
+ * one spelling, and frozen.
+ * @param input what a program or a file gives; nothing is assumed of it, and it is not changed
+ * @throws ConfigurationError with all problems that it can find, not only the first
+ */
+export function resolveOptions(
+  input: unknown,
+  environment: Environment,
+): { options: ResolvedOptions; warnings: Problem[] } {
+  const findings: Findings = { problems: shapeProblems(optionsSchema, input), warnings: [] };
+  const written = usableParts(input);
+  const process: ProcessValues = {
+    timeouts: { ...defaultTimeouts, ...defined(written.timeouts) },
+    limits: { ...defaultLimits(environment), ...defined(written.limits) },
+  };
+  const routes = resolveRoutes(written.routes, process, environment, findings);
+  const admin = resolveAdmin(written.admin, environment, findings.problems);
+  findings.warnings.push(
+    ...uncappedBuffers(written.limits, 'limits'),
+    ...warnUnavailable(written, environment.features ?? availableFeatures),
+  );
+  if (findings.problems.length > 0)
+    throw new ConfigurationError(findings.problems, { warnings: findings.warnings });
+  const options: ResolvedOptions = {
+    routes,
+    ...process,
+    trustedSources: cidrs(written.proxyProtocol?.trustedSources),
+    admin,
+    log: { level: 'info', connections: true, requests: false, ...defined(written.log) },
+    stateDirectory: written.stateDirectory ?? defaultStateDirectory(environment),
+  };
+  return { options: deepFreeze(options), warnings: findings.warnings };
+}
+
+/** The parts of `input` whose shape is right: enough to go on looking for problems in them. */
+interface UsableParts extends Partial<Omit<SmartProxyOptions, 'routes'>> {
+  /** By their place in the configuration. */
+  routes: Map<number, Route>;
+}
+
+function usableParts(input: unknown): UsableParts {
+  const parts: Record<string, unknown> = {};
+  const given = (typeof input === 'object' && input !== null ? input : {}) as Record<string, unknown>;
+  for (const [name, schema] of Object.entries(optionsSchema.shape)) {
+    if (name !== 'routes') parts[name] = usable(schema, given[name]);
+  }
+  const routes = new Map<number, Route>();
+  for (const [order, entry] of (Array.isArray(given.routes) ? given.routes : []).entries()) {
+    const route = usable(optionsSchema.shape.routes.element, entry);
+    if (route !== undefined) routes.set(order, route);
+  }
+  return { ...(defined(parts) as Partial<SmartProxyOptions>), routes };
+}
+
+function usable<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> | undefined {
+  const result = schema.safeParse(value);
+  return result.success ? result.data : schema.safeParse(withoutUnknownKeys(value, result.error)).data;
+}
+
+function resolveRoutes(
+  written: ReadonlyMap<number, Route>,
+  process: ProcessValues,
+  environment: Environment,
+  findings: Findings,
+): ResolvedRoute[] {
+  const features = environment.features ?? availableFeatures;
+  const inheriting = new Set<number>();
+  const alone: ResolvedRoute[] = [];
+  for (const [order, route] of written) {
+    const { problems, warnings } = checkRoute(route, `routes[${order}]`);
+    findings.problems.push(...problems, ...refuseUnavailable(route, `routes[${order}]`, features));
+    findings.warnings.push(...warnings);
+    if (impliedProtocol(route).inherits) inheriting.add(order);
+    alone.push(resolveRoute(route, order, process));
+  }
+  const together = inheritProtocols(alone, inheriting);
+  const { problems, warnings } = checkRoutes(together.routes);
+  findings.problems.push(...together.problems, ...problems, ...checkLoops(together.routes, written));
+  findings.warnings.push(...warnings);
+  return together.routes;
+}
+
+function resolveAdmin(
+  admin: SmartProxyOptions['admin'],
+  environment: Environment,
+  problems: Problem[],
+): ResolvedOptions['admin'] {
+  if (admin === false) return null;
+  if (admin === undefined) {
+    return environment.defaultAdmin === null ? null : { listen: environment.defaultAdmin, token: null };
+  }
+  const listen = parseAdminListen(admin.listen);
+  if (listen === undefined) {
+    problems.push({
+      path: 'admin.listen',
+      message: `${JSON.stringify(admin.listen)} is no place to listen`,
+      instead: "write an address and a port such as '127.0.0.1:9901', or 'unix:/path'",
+    });
+    return null;
+  }
+  if (!isLocalOnly(listen) && admin.token === undefined) {
+    problems.push({
+      path: 'admin.token',
+      message: `is missing: ${admin.listen} can be reached from other machines`,
+      instead: "write a secret text, or listen on '127.0.0.1'",
+    });
+  }
+  return { listen: formatAdminListen(listen), token: admin.token ?? null };
+}
+
+/** $STATE_DIRECTORY is set by systemd, and may be a list. */
+function defaultStateDirectory({ variables, homeDirectory }: Environment): string {
+  const given = variables.STATE_DIRECTORY?.split(':')[0];
+  if (given) return given;
+  const home = variables.XDG_STATE_HOME;
+  return home ? join(home, 'smartproxy') : join(homeDirectory, '.local', 'state', 'smartproxy');
+}
+
+function deepFreeze<Value>(value: Value): Value {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  for (const inner of Object.values(value)) deepFreeze(inner);
+  return Object.freeze(value);
+}
