@@ -118,7 +118,7 @@ export class ConnectionRecord {
 
   /** Adds to the story; silently drops what is past the bound. */
   note(now: number, what: string, details?: Record<string, unknown>): void {
-    if (this.trail.length >= maxTrailEvents - 1 && what !== 'ended') return;
+    if (this.trail.length >= maxTrailEvents - 1 && what !== 'ending') return;
     this.trail.push({ atMs: Math.round((now - this.startedAt) * 1000) / 1000, what, ...details });
   }
 

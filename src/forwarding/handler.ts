@@ -1,8 +1,9 @@
 import type { Duplex } from 'node:stream';
+import { SmartProxyError } from '../base/errors.ts';
 import type { ResolvedRoute, RouteContext } from '../config/resolved.ts';
 import type { ConnectionOwner, ConnectionRecord } from '../connection/connection-record.ts';
 import { reasonOfFailure } from '../connection/ending-policy.ts';
-import { toDuplex } from '../transport/duplex.ts';
+import { type DuplexOwner, toDuplex } from '../transport/duplex.ts';
 import type { ForwardingServices } from './passthrough.ts';
 import { ConnectionContext } from './route-context.ts';
 
@@ -26,7 +27,7 @@ export function handle(
   phase.run(handler);
 }
 
-class HandlerPhase implements ConnectionOwner {
+class HandlerPhase implements ConnectionOwner, DuplexOwner {
   readonly #services: Pick<ForwardingServices, 'clock' | 'manager'>;
   readonly #record: ConnectionRecord;
   readonly #context: ConnectionContext;
@@ -43,79 +44,86 @@ class HandlerPhase implements ConnectionOwner {
     this.#services = services;
     this.#record = record;
     this.#context = new ConnectionContext(record, route);
-    this.#stream = toDuplex(record.client, firstBytes, {
-      activity: this.#onActivity,
-      clientEnded: this.#onClientEnded,
-      finished: this.#onFinished,
-      destroyed: this.#onDestroyed,
-      failed: this.#onFailed,
-    });
+    this.#stream = toDuplex(record.client, firstBytes, this);
   }
 
   run(handler: Handle): void {
-    let result: void | Promise<void>;
+    if (this.#record.clientEnded) this.#services.manager.transition(this.#record, 'half-closed');
+    let result: void | PromiseLike<void>;
     try {
       result = handler(this.#stream, this.#context);
     } catch (error) {
-      return this.#onHandlerFailed(error);
+      return this.#fail(error);
     }
-    if (!(result instanceof Promise)) return this.#onReturned();
-    result.then(this.#onReturned, this.#onHandlerFailed);
+    Promise.resolve(result).then(
+      () => this.#handlerReturned(),
+      (error) => this.#fail(error),
+    );
   }
 
   stop(): void {
     this.#stopped = true;
     this.#context.abort();
-    this.#stream.destroy();
+    this.#stream.destroy(whyStopped(this.#record));
+    this.#record.client.setListener(null);
   }
 
-  readonly #onReturned = (): void => {
+  #handlerReturned(): void {
     this.#returned = true;
     this.#endIfDone();
-  };
+  }
 
-  readonly #onHandlerFailed = (error: unknown): void => {
+  #fail(error: unknown): void {
     this.#services.manager.initiateCleanupOnce(this.#record, { reason: 'handler-failed', error });
-  };
+  }
 
-  readonly #onActivity = (): void => {
+  activity(): void {
     this.#record.lastActivityAt = this.#services.clock.now();
-  };
+  }
 
-  readonly #onClientEnded = (): void => {
+  peerEnded(): void {
     this.#services.manager.sideEnded(this.#record, 'client');
     this.#endIfDone();
-  };
+  }
 
   /** The handler ended its side, and everything that it wrote is out. */
-  readonly #onFinished = (): void => {
+  finished(): void {
     this.#services.manager.sideEnded(this.#record, 'target');
     this.#endIfDone();
-  };
+  }
 
-  readonly #onDestroyed = (error: Error | null): void => {
-    if (this.#stopped) return;
-    if (error !== null) return this.#onHandlerFailed(error);
-    this.#end();
-  };
-
-  readonly #onFailed = (error: Error | undefined): void => {
+  failed(error: Error | undefined): void {
     const reason = reasonOfFailure('client', error);
     this.#services.manager.initiateCleanupOnce(this.#record, error === undefined ? { reason } : { reason, error });
-  };
+  }
+
+  /** A handler may drop its connection: with an error it failed, without one it is done. */
+  destroyed(error: Error | null, cut: boolean): void {
+    if (this.#stopped) return;
+    if (error !== null) return this.#fail(error);
+    this.#end(cut ? 'reset' : 'finish');
+  }
 
   /**
    * A handler that ended its side may go on reading what the client still sends. It is over when
-   * the client ended too, or when nobody reads any more.
+   * the client ended too, or when the function has returned and nobody reads.
    */
   #endIfDone(): void {
     if (!this.#record.targetEnded) return;
     const reads = this.#stream.readableFlowing === true || !this.#returned;
-    if (this.#record.clientEnded || !reads) this.#end();
+    if (this.#record.clientEnded || !reads) this.#end('finish');
   }
 
-  #end(): void {
+  #end(effect: 'finish' | 'reset'): void {
     const reason = this.#record.firstEnded === 'client' ? 'client-closed' : 'handler-ended';
-    this.#services.manager.initiateCleanupOnce(this.#record, { reason });
+    this.#services.manager.initiateCleanupOnce(this.#record, { reason, effect });
   }
+}
+
+/** What the handler's stream says when the connection ended otherwise than by agreement. */
+function whyStopped({ termination }: ConnectionRecord): SmartProxyError | undefined {
+  if (termination === null) return undefined;
+  const { reason } = termination;
+  if (reason === 'client-closed' || reason === 'handler-ended') return undefined;
+  return new SmartProxyError(reason, `the connection ended: ${reason}`, { source: 'proxy' });
 }
