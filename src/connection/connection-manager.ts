@@ -1,7 +1,12 @@
 import type { Clock } from '../base/clock.ts';
 import { errorCode, errorMessage } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import { type Cause, type ConnectionState, reasonInitiators, type TerminationReason } from '../base/termination.ts';
+import {
+  type Cause,
+  type ConnectionState,
+  reasonInitiators,
+  type TerminationReason,
+} from '../base/termination.ts';
 import type { PeerAddress, Transport } from '../base/transport.ts';
 import type { ResolvedRoute, Timeouts } from '../config/resolved.ts';
 import { SocketCloser } from './cleanup-socket.ts';
@@ -54,7 +59,9 @@ export class ConnectionManager {
     this.#log = options.log;
     this.#observers = [...(options.observers ?? [])];
     this.#ended = new EndedRecords(options.endedCapacity ?? 1000);
-    this.#idPrefix = Math.floor(this.#clock.random() * 36 ** 6).toString(36).padStart(6, '0');
+    this.#idPrefix = Math.floor(this.#clock.random() * 36 ** 6)
+      .toString(36)
+      .padStart(6, '0');
     this.#timeouts.onExpired((record, expired) => this.#onExpired(record, expired));
   }
 
@@ -142,7 +149,8 @@ export class ConnectionManager {
       durationMs: Math.round((now - record.startedAt) * 1000) / 1000,
     };
     record.note(now, 'ending', { reason });
-    if (reason === 'internal-error') this.#log.error('internal-error', { id: record.id, ...record.termination });
+    if (reason === 'internal-error')
+      this.#log.error('internal-error', { id: record.id, ...record.termination });
     this.cleanupConnection(record, cause.effect ?? closingEffect(reason, record.joined));
     return true;
   }
@@ -184,7 +192,10 @@ export class ConnectionManager {
     this.#timeouts.untrack(record);
     this.#index.remove(record);
     const summary = summarize(record);
-    this.#tally.terminate(record, record.closers.some((closer) => closer.forced));
+    this.#tally.terminate(
+      record,
+      record.closers.some((closer) => closer.forced),
+    );
     this.#ended.add(summary);
     for (const observer of this.#observers) {
       this.#guard('ended', () => observer.ended?.(record, summary));

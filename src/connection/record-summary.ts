@@ -10,7 +10,11 @@ export interface RecordSummary {
   client: { ip: string; port: number };
   localPort: number;
   target: { host: string; port: number } | null;
-  tls: { mode: 'passthrough' | 'terminate' | 'terminate-and-reencrypt'; serverName: string | null; alpn: readonly string[] } | null;
+  tls: {
+    mode: 'passthrough' | 'terminate' | 'terminate-and-reencrypt';
+    serverName: string | null;
+    alpn: readonly string[];
+  } | null;
   viaNetworkProxy: boolean;
   clientEnded: boolean;
   targetEnded: boolean;

@@ -65,7 +65,9 @@ class ConnectionDeadlines implements Deadline {
   #quietDueAt(): number {
     const { timeouts, lastActivityAt, state } = this.#record;
     const inactivity = after(lastActivityAt, timeouts.inactivityMs);
-    return state === 'half-closed' ? Math.min(inactivity, after(lastActivityAt, timeouts.halfCloseMs)) : inactivity;
+    return state === 'half-closed'
+      ? Math.min(inactivity, after(lastActivityAt, timeouts.halfCloseMs))
+      : inactivity;
   }
 
   timeoutsChanged(): void {

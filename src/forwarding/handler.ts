@@ -94,7 +94,10 @@ class HandlerPhase implements ConnectionOwner, DuplexOwner {
 
   failed(error: Error | undefined): void {
     const reason = reasonOfFailure('client', error);
-    this.#services.manager.initiateCleanupOnce(this.#record, error === undefined ? { reason } : { reason, error });
+    this.#services.manager.initiateCleanupOnce(
+      this.#record,
+      error === undefined ? { reason } : { reason, error },
+    );
   }
 
   /** A handler may drop its connection: with an error it failed, without one it is done. */

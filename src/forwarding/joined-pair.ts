@@ -11,7 +11,11 @@ export class JoinedPair implements RelayObserver, ConnectionOwner {
   readonly #target: Transport;
   #relay: Relay | null = null;
 
-  constructor(services: Pick<ForwardingServices, 'clock' | 'manager'>, record: ConnectionRecord, target: Transport) {
+  constructor(
+    services: Pick<ForwardingServices, 'clock' | 'manager'>,
+    record: ConnectionRecord,
+    target: Transport,
+  ) {
     this.#services = services;
     this.#record = record;
     this.#target = target;
@@ -36,7 +40,10 @@ export class JoinedPair implements RelayObserver, ConnectionOwner {
 
   sideFailed(side: Side, error: Error | undefined): void {
     const reason = reasonOfFailure(side, error);
-    this.#services.manager.initiateCleanupOnce(this.#record, error === undefined ? { reason } : { reason, error });
+    this.#services.manager.initiateCleanupOnce(
+      this.#record,
+      error === undefined ? { reason } : { reason, error },
+    );
   }
 
   finished(): void {

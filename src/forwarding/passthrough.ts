@@ -1,5 +1,12 @@
 import type { Clock } from '../base/clock.ts';
-import type { Dial, DialFailure, Dialing, Endpoint, Transport, TransportListener } from '../base/transport.ts';
+import type {
+  Dial,
+  DialFailure,
+  Dialing,
+  Endpoint,
+  Transport,
+  TransportListener,
+} from '../base/transport.ts';
 import type { ResolvedForward, ResolvedRoute } from '../config/resolved.ts';
 import type { ConnectionManager } from '../connection/connection-manager.ts';
 import type { ConnectionOwner, ConnectionRecord } from '../connection/connection-record.ts';
@@ -126,7 +133,10 @@ class DialingPhase implements TransportListener, ConnectionOwner {
   }
 
   #giveUp(): void {
-    const { reason, error } = this.#lastFailure ?? { reason: 'internal-error', error: new Error('no target was tried') };
+    const { reason, error } = this.#lastFailure ?? {
+      reason: 'internal-error',
+      error: new Error('no target was tried'),
+    };
     this.#services.manager.initiateCleanupOnce(this.#record, { reason, error });
   }
 
@@ -171,7 +181,10 @@ class DialingPhase implements TransportListener, ConnectionOwner {
   }
 
   #endedByClient(reason: 'client-closed' | ReturnType<typeof reasonOfFailure>, error?: Error): void {
-    this.#services.manager.initiateCleanupOnce(this.#record, error === undefined ? { reason } : { reason, error });
+    this.#services.manager.initiateCleanupOnce(
+      this.#record,
+      error === undefined ? { reason } : { reason, error },
+    );
   }
 
   onDrain(): void {}
@@ -180,7 +193,9 @@ class DialingPhase implements TransportListener, ConnectionOwner {
 }
 
 function addressOf(endpoint: Endpoint): { host: string; port: number } {
-  return 'socket' in endpoint ? { host: endpoint.socket, port: 0 } : { host: endpoint.host, port: endpoint.port };
+  return 'socket' in endpoint
+    ? { host: endpoint.socket, port: 0 }
+    : { host: endpoint.host, port: endpoint.port };
 }
 
 function proxyHeader(record: ConnectionRecord, version: 1 | 2): Uint8Array {

@@ -1,5 +1,5 @@
-import type { ConnectionRecord } from '../connection/connection-record.ts';
 import type { ResolvedRoute, RouteContext } from '../config/resolved.ts';
+import type { ConnectionRecord } from '../connection/connection-record.ts';
 
 /** What a user's function is told. The signal exists only if somebody asks for it. */
 export class ConnectionContext implements RouteContext {

@@ -48,7 +48,14 @@ export class Assembly {
   index: RouteIndex;
   #trustedSources: AddressSet;
 
-  constructor({ options, log, clock = systemClock, descriptorLimit, inherited, listenerFailed }: AssemblyOptions) {
+  constructor({
+    options,
+    log,
+    clock = systemClock,
+    descriptorLimit,
+    inherited,
+    listenerFailed,
+  }: AssemblyOptions) {
     this.clock = clock;
     this.options = options;
     this.index = compileRoutes(options.routes);

@@ -6,9 +6,9 @@ import type { ResolvedForward, ResolvedRoute, Timeouts } from '../config/resolve
 import type { CleanupCause, ConnectionManager } from '../connection/connection-manager.ts';
 import type { ConnectionRecord } from '../connection/connection-record.ts';
 import type { TimeoutManager } from '../connection/timeout-manager.ts';
-import { type FirstBytes, type FirstBytesFailure, readFirstBytes } from '../first-bytes/reader.ts';
 import type { ClientHello } from '../first-bytes/client-hello.ts';
 import type { ProxyHeader } from '../first-bytes/proxy-header-parser.ts';
+import { type FirstBytes, type FirstBytesFailure, readFirstBytes } from '../first-bytes/reader.ts';
 import {
   accessDeniedAlert,
   decodeErrorAlert,
@@ -98,7 +98,12 @@ export class ConnectionHandler {
     return trusted ? this.#services.security.checkProcess(ip) : this.#services.security.check(ip);
   }
 
-  #readFirstBytes(record: ConnectionRecord, entrance: Entrance, table: PortTable, proxyHeader: boolean): void {
+  #readFirstBytes(
+    record: ConnectionRecord,
+    entrance: Entrance,
+    table: PortTable,
+    proxyHeader: boolean,
+  ): void {
     const { manager, timeouts } = this.#services;
     manager.transition(record, 'reading-first-bytes');
     timeouts.arm(record, 'initialData', table.initialDataMs);
@@ -116,7 +121,11 @@ export class ConnectionHandler {
   }
 
   /** Only now is the address known that lists, limits and logs are about. Null turns it away. */
-  #admitRealClient(record: ConnectionRecord, table: PortTable, header: ProxyHeader): { detect: boolean } | null {
+  #admitRealClient(
+    record: ConnectionRecord,
+    table: PortTable,
+    header: ProxyHeader,
+  ): { detect: boolean } | null {
     const { manager, security, clock } = this.#services;
     record.proxyHeaderBytes = header.length;
     if (header.source !== null) manager.setClientAddress(record, header.source);
@@ -131,7 +140,11 @@ export class ConnectionHandler {
     return { detect: table.needs(ip) === 'first-bytes' };
   }
 
-  #firstBytesRead(record: ConnectionRecord, entrance: Entrance, result: FirstBytes | FirstBytesFailure): void {
+  #firstBytesRead(
+    record: ConnectionRecord,
+    entrance: Entrance,
+    result: FirstBytes | FirstBytesFailure,
+  ): void {
     const { manager, clock } = this.#services;
     if (result.outcome === 'failed') return this.#refuseFirstBytes(record, result);
     if (result.ended) manager.sideEnded(record, 'client');
@@ -176,8 +189,11 @@ export class ConnectionHandler {
       return this.#end(record, { reason: 'no-route' });
     }
     if (first?.kind === 'http') record.client.write(plainHttpAnswer);
-    if (first === null || table === undefined || !speaksOnlyTls(table)) return this.#end(record, { reason: 'no-route' });
-    const error = new Error(`every route of port ${record.localPort} speaks TLS; the client does not (${first.kind})`);
+    if (first === null || table === undefined || !speaksOnlyTls(table))
+      return this.#end(record, { reason: 'no-route' });
+    const error = new Error(
+      `every route of port ${record.localPort} speaks TLS; the client does not (${first.kind})`,
+    );
     this.#end(record, { reason: 'invalid-hello', error });
   }
 
@@ -197,7 +213,10 @@ export class ConnectionHandler {
       case 'block':
         return this.#end(record, { reason: 'blocked', effect: action.how === 'reset' ? 'reset' : 'finish' });
       default:
-        return this.#end(record, { reason: 'internal-error', error: new Error(`${action.type} needs NetworkProxy`) });
+        return this.#end(record, {
+          reason: 'internal-error',
+          error: new Error(`${action.type} needs NetworkProxy`),
+        });
     }
   }
 

@@ -2,9 +2,10 @@ import type { ControlPort } from '../admin/control-port.ts';
 import { SmartProxyError } from '../base/errors.ts';
 import type { ResolvedRoute } from '../config/resolved.ts';
 import type { RecordSummary } from '../connection/record-summary.ts';
-import { type Explanation, type ExplainQuery, explainConnection } from '../routing/explain.ts';
+import { type ExplainQuery, type Explanation, explainConnection } from '../routing/explain.ts';
 import { parseExplainTarget } from '../routing/explain-target.ts';
 import type { Assembly } from './assembly.ts';
+import { unreadableTarget } from './explain.ts';
 
 export interface ControlledProxy {
   state(): ControlPort['state'];
@@ -23,11 +24,16 @@ export function createControlPort(proxy: ControlledProxy): ControlPort {
       return proxy.state();
     },
     statistics: () => proxy.statistics(),
-    connections: () => manager()?.live().map((record) => manager()?.summaryOf(record)) ?? [],
+    connections: () =>
+      manager()
+        ?.live()
+        .map((record) => manager()?.summaryOf(record)) ?? [],
     connection: (id) => manager()?.find(id),
     terminate(id) {
       const record = manager()?.get(id);
-      return record !== undefined && (manager()?.initiateCleanupOnce(record, { reason: 'operator' }) ?? false);
+      return (
+        record !== undefined && (manager()?.initiateCleanupOnce(record, { reason: 'operator' }) ?? false)
+      );
     },
     terminations: (limit) => manager()?.terminations(limit) ?? [],
     routes: () => (proxy.assembly()?.index.routes ?? []).map((route) => describeRoute(proxy, route)),
@@ -43,7 +49,14 @@ export function createControlPort(proxy: ControlledProxy): ControlPort {
 function describeRoute(proxy: ControlledProxy, route: ResolvedRoute): Record<string, unknown> {
   const { name, priority, match, action, security } = route;
   const active = proxy.assembly()?.manager.ofRoute(name).length ?? 0;
-  return { name, priority, match, action: JSON.parse(JSON.stringify(action, showFunctions)), security, active };
+  return {
+    name,
+    priority,
+    match,
+    action: JSON.parse(JSON.stringify(action, showFunctions)),
+    security,
+    active,
+  };
 }
 
 function showFunctions(_key: string, value: unknown): unknown {
@@ -51,12 +64,17 @@ function showFunctions(_key: string, value: unknown): unknown {
 }
 
 /** Which route wins, for a target or for a connection that was or is. */
-function explain(proxy: ControlledProxy, target: string, client?: string): Explanation & { connection?: RecordSummary } {
+function explain(
+  proxy: ControlledProxy,
+  target: string,
+  client?: string,
+): Explanation & { connection?: RecordSummary } {
   const assembly = proxy.assembly();
-  if (assembly === null) throw new SmartProxyError('not-running', 'the proxy does not run', { source: 'proxy' });
+  if (assembly === null)
+    throw new SmartProxyError('not-running', 'the proxy does not run', { source: 'proxy' });
   const connection = assembly.manager.find(target);
   const query = connection === undefined ? parseExplainTarget(target, client) : queryOf(connection);
-  if (query === undefined) throw unreadable(target);
+  if (query === undefined) throw unreadableTarget(target);
   const ports = new Map(assembly.listeners.all().map(({ key, port }) => [key, port]));
   const explanation = explainConnection(assembly.index, query, ports);
   return connection === undefined ? explanation : { ...explanation, connection };
@@ -71,12 +89,4 @@ function queryOf({ client, localPort, tls }: RecordSummary): ExplainQuery {
     serverName: tls?.serverName ?? null,
     alpn: tls?.alpn ?? [],
   };
-}
-
-function unreadable(target: string): SmartProxyError {
-  return new SmartProxyError(
-    'invalid-target',
-    `'${target.slice(0, 200)}' is no target and no connection (write https://a.test/x, tls://a.test:443, tcp://:5432, or the id of a connection)`,
-    { source: 'client' },
-  );
 }

@@ -29,7 +29,7 @@ export class DescriptorBudget {
   /** Whether one more connection fits beside those that are open. */
   admits(openConnections: number): boolean {
     const wanted = (openConnections + 1) * descriptorsPerConnection;
-    const othersBeyondReserve = Math.max(0, this.#others - this.#limit * (1 - connectionShare) / 2);
+    const othersBeyondReserve = Math.max(0, this.#others - (this.#limit * (1 - connectionShare)) / 2);
     return wanted + othersBeyondReserve <= this.#limit * connectionShare;
   }
 

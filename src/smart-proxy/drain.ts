@@ -25,7 +25,8 @@ export class Drain implements ConnectionObserver {
   async run(graceMs: number, cleanupGraceMs: number): Promise<void> {
     if (await this.#emptyWithin(graceMs)) return;
     this.#manager.forceClosing();
-    for (const record of this.#manager.live()) this.#manager.initiateCleanupOnce(record, { reason: 'shutdown' });
+    for (const record of this.#manager.live())
+      this.#manager.initiateCleanupOnce(record, { reason: 'shutdown' });
     if (await this.#emptyWithin(cleanupGraceMs)) return;
     this.#manager.forceClosing();
     await this.#emptyWithin(cleanupGraceMs);

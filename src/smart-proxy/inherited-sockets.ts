@@ -54,7 +54,8 @@ function listeningSockets(): Map<string, { address: string; port: number }> {
     for (const line of readFileSync(table, 'latin1').split('\n').slice(1)) {
       const [, local = '', , state, , , , , , inode] = line.trim().split(/\s+/);
       const [address = '', port = ''] = local.split(':');
-      if (state === '0A') found.set(`socket:[${inode}]`, { address: fromHex(address), port: Number.parseInt(port, 16) });
+      if (state === '0A')
+        found.set(`socket:[${inode}]`, { address: fromHex(address), port: Number.parseInt(port, 16) });
     }
   }
   return found;

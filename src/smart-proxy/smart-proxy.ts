@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events';
-import { SmartProxyError } from '../base/errors.ts';
-import { type Logger, silentLogger } from '../base/logger.ts';
 import type { ControlPort } from '../admin/control-port.ts';
 import { AdminServer } from '../admin/server.ts';
+import { SmartProxyError } from '../base/errors.ts';
+import { type Logger, silentLogger } from '../base/logger.ts';
 import { type Environment, processEnvironment } from '../config/environment.ts';
 import { resolveOptions } from '../config/resolve.ts';
 import type { ResolvedOptions } from '../config/resolved.ts';
@@ -99,7 +99,8 @@ export class SmartProxy {
 
   /** Binds every listener, or rejects (`port-taken`, …) with nothing left open. */
   async start(): Promise<void> {
-    if (this.#state !== 'stopped') throw new SmartProxyError('already-started', 'start() was called before', { source: 'proxy' });
+    if (this.#state !== 'stopped')
+      throw new SmartProxyError('already-started', 'start() was called before', { source: 'proxy' });
     this.#state = 'starting';
     const assembly = this.#assemble();
     try {
@@ -131,7 +132,8 @@ export class SmartProxy {
     });
     assembly.manager.observe({
       opened: (record) => {
-        if (this.#events.listenerCount('connection') > 0) this.#events.emit('connection', assembly.manager.summaryOf(record));
+        if (this.#events.listenerCount('connection') > 0)
+          this.#events.emit('connection', assembly.manager.summaryOf(record));
       },
       ended: (_record, summary) => {
         this.#events.emit('connection-closed', summary);
@@ -207,9 +209,13 @@ export class SmartProxy {
   async reload(): Promise<void> {
     const read = this.#reloadOptions;
     if (read === undefined) {
-      throw new SmartProxyError('nothing-to-reload', 'there is no configuration file: use updateRoutes(routes)', {
-        source: 'config',
-      });
+      throw new SmartProxyError(
+        'nothing-to-reload',
+        'there is no configuration file: use updateRoutes(routes)',
+        {
+          source: 'config',
+        },
+      );
     }
     return this.#serially(async () => {
       try {
@@ -247,28 +253,42 @@ export class SmartProxy {
   listeners(): ListeningAddress[] {
     const assembly = this.#assembly;
     if (assembly === null) return [];
-    const names = new Map(assembly.index.listeners.map(({ key, routes }) => [key, routes.map(({ name }) => name)]));
-    return assembly.listeners.all().map(({ key, address, port }) => ({ address, port, routes: names.get(key) ?? [] }));
+    const names = new Map(
+      assembly.index.listeners.map(({ key, routes }) => [key, routes.map(({ name }) => name)]),
+    );
+    return assembly.listeners
+      .all()
+      .map(({ key, address, port }) => ({ address, port, routes: names.get(key) ?? [] }));
   }
 
   /** What happened so far, as `GET /api/v1/statistics` tells it. */
   getStatistics(): Statistics {
     const assembly = this.#assembly;
-    if (assembly !== null) this.#statistics = { ...assembly.manager.statistics(), audit: assembly.audit.snapshot() };
+    if (assembly !== null)
+      this.#statistics = { ...assembly.manager.statistics(), audit: assembly.audit.snapshot() };
     return this.#statistics;
   }
 
-  on<Name extends keyof SmartProxyEvents>(event: Name, listener: (...args: SmartProxyEvents[Name]) => void): this {
+  on<Name extends keyof SmartProxyEvents>(
+    event: Name,
+    listener: (...args: SmartProxyEvents[Name]) => void,
+  ): this {
     this.#events.on(event, listener as never);
     return this;
   }
 
-  once<Name extends keyof SmartProxyEvents>(event: Name, listener: (...args: SmartProxyEvents[Name]) => void): this {
+  once<Name extends keyof SmartProxyEvents>(
+    event: Name,
+    listener: (...args: SmartProxyEvents[Name]) => void,
+  ): this {
     this.#events.once(event, listener as never);
     return this;
   }
 
-  off<Name extends keyof SmartProxyEvents>(event: Name, listener: (...args: SmartProxyEvents[Name]) => void): this {
+  off<Name extends keyof SmartProxyEvents>(
+    event: Name,
+    listener: (...args: SmartProxyEvents[Name]) => void,
+  ): this {
     this.#events.off(event, listener as never);
     return this;
   }

@@ -27,10 +27,7 @@ test('deadlines expire in the order of their due times, whatever was moved or re
       }
       assert.equal(queue.size, wanted.size);
       clock.runUntilIdle();
-      assert.deepEqual(
-        expired.map(({ item, at }) => [item, at]).sort(),
-        [...wanted].sort(),
-      );
+      assert.deepEqual(expired.map(({ item, at }) => [item, at]).sort(), [...wanted].sort());
       assert.deepEqual(
         expired.map(({ at }) => at),
         expired.map(({ at }) => at).sort((a, b) => a - b),
@@ -46,7 +43,11 @@ test('ten thousand deadlines that expire together take many turns of the loop, a
   const queue = new DeadlineQueue(clock);
   let expired = 0;
   let mostInOneTurn = 0;
-  for (let i = 0; i < 10_000; i++) queue.schedule(deadline(() => expired++), 5);
+  for (let i = 0; i < 10_000; i++)
+    queue.schedule(
+      deadline(() => expired++),
+      5,
+    );
   while (queue.size > 0) {
     const before = expired;
     clock.runNext();
@@ -78,7 +79,11 @@ test('an expiry may schedule itself again, and removes others that were due', ()
 test('clearing leaves no timer, also between two turns of a long sweep', () => {
   const clock = new VirtualClock();
   const queue = new DeadlineQueue(clock);
-  for (let i = 0; i < 1000; i++) queue.schedule(deadline(() => {}), 1);
+  for (let i = 0; i < 1000; i++)
+    queue.schedule(
+      deadline(() => {}),
+      1,
+    );
   clock.runNext();
   assert.ok(queue.size > 0);
   queue.clear();

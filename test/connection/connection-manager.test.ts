@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type ConnectionState, legalMoves, reasonInitiators, type TerminationReason } from '../../src/base/termination.ts';
+import {
+  type ConnectionState,
+  legalMoves,
+  reasonInitiators,
+  type TerminationReason,
+} from '../../src/base/termination.ts';
 import { Table, watch } from './table.ts';
 
 test('a record moves only along the table of legal moves', () => {
@@ -22,10 +27,17 @@ test('error, close, end and a timer in one turn: cleanup runs once and the first
   record.setOwner({
     stop: () => {
       stops++;
-      assert.equal(table.manager.initiateCleanupOnce(record, { reason: 'internal-error' }), false, 're-entered');
+      assert.equal(
+        table.manager.initiateCleanupOnce(record, { reason: 'internal-error' }),
+        false,
+        're-entered',
+      );
     },
   });
-  assert.equal(table.manager.initiateCleanupOnce(record, { reason: 'target-reset', error: new Error('x') }), true);
+  assert.equal(
+    table.manager.initiateCleanupOnce(record, { reason: 'target-reset', error: new Error('x') }),
+    true,
+  );
   for (const reason of ['client-closed', 'inactivity', 'client-reset'] as const) {
     assert.equal(table.manager.initiateCleanupOnce(record, { reason }), false);
   }
@@ -53,7 +65,12 @@ test('an observer that throws is logged, and the chain goes on', () => {
   assert.equal(table.manager.size, 0);
 });
 
-const graceful: readonly TerminationReason[] = ['client-closed', 'target-closed', 'handler-ended', 'responded'];
+const graceful: readonly TerminationReason[] = [
+  'client-closed',
+  'target-closed',
+  'handler-ended',
+  'responded',
+];
 
 for (const reason of Object.keys(reasonInitiators) as TerminationReason[]) {
   const cut = !graceful.includes(reason);
@@ -73,7 +90,10 @@ for (const reason of Object.keys(reasonInitiators) as TerminationReason[]) {
     assert.deepEqual([clientSide.seen[0], targetSide.seen[0]], [first, first]);
     if (!cut) assert.equal(clientSide.bytes(), 'answer');
     assert.equal(record.state, 'closed');
-    assert.equal(table.manager.statistics().cleanup[cut ? (reason === 'orphaned' ? 'orphaned' : 'forced') : 'graceful'], 1);
+    assert.equal(
+      table.manager.statistics().cleanup[cut ? (reason === 'orphaned' ? 'orphaned' : 'forced') : 'graceful'],
+      1,
+    );
     assert.equal(table.clock.pending, 0);
   });
 }

@@ -4,7 +4,11 @@ import { ConnectionManager } from '../../src/connection/connection-manager.ts';
 import type { ConnectionObserver } from '../../src/connection/connection-observer.ts';
 import type { ConnectionRecord } from '../../src/connection/connection-record.ts';
 import { TimeoutManager } from '../../src/connection/timeout-manager.ts';
-import { type MemoryOptions, type MemoryTransport, memoryPair } from '../../src/transport/memory-transport.ts';
+import {
+  type MemoryOptions,
+  type MemoryTransport,
+  memoryPair,
+} from '../../src/transport/memory-transport.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
 export const timeouts: Timeouts = {
@@ -42,7 +46,12 @@ export class Table {
   readonly manager: ConnectionManager;
 
   constructor(observers: ConnectionObserver[] = [], log: Logger = silentLogger) {
-    this.manager = new ConnectionManager({ clock: this.clock, timeouts: this.timeoutManager, log, observers });
+    this.manager = new ConnectionManager({
+      clock: this.clock,
+      timeouts: this.timeoutManager,
+      log,
+      observers,
+    });
   }
 
   pair(options: Partial<MemoryOptions> = {}): [MemoryTransport, MemoryTransport] {
@@ -52,12 +61,18 @@ export class Table {
   /** A record that was just accepted, and the client's own end of it. */
   accept(changes: Partial<Timeouts> = {}, options: Partial<MemoryOptions> = {}): Accepted {
     const [client, near] = this.pair(options);
-    const record = this.manager.createConnection(near, { localPort: 443, timeouts: { ...timeouts, ...changes } });
+    const record = this.manager.createConnection(near, {
+      localPort: 443,
+      timeouts: { ...timeouts, ...changes },
+    });
     return { client, record };
   }
 
   /** A record with a target, in state `established`, and both far ends. */
-  join(changes: Partial<Timeouts> = {}, options: Partial<MemoryOptions> = {}): Accepted & { target: MemoryTransport } {
+  join(
+    changes: Partial<Timeouts> = {},
+    options: Partial<MemoryOptions> = {},
+  ): Accepted & { target: MemoryTransport } {
     const { client, record } = this.accept(changes, options);
     const [target, near] = this.pair(options);
     this.manager.transition(record, 'routing');

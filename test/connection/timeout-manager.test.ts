@@ -2,7 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Table, watch } from './table.ts';
 
-function reasonAfter(table: Table, ms: number, record: { termination: { reason: string } | null }): string | undefined {
+function reasonAfter(
+  table: Table,
+  ms: number,
+  record: { termination: { reason: string } | null },
+): string | undefined {
   table.clock.advance(ms);
   return record.termination?.reason;
 }
