@@ -1,0 +1,114 @@
+import { normalizeAddress } from '../base/address.ts';
+import type { ControlPort } from './control-port.ts';
+import { failure, ok, type Reply } from './reply.ts';
+
+/** A request that has passed the guard. */
+export interface ApiRequest {
+  readonly method: string;
+  /** Decoded segments of the path; none for `/`. */
+  readonly path: readonly string[];
+  readonly query: URLSearchParams;
+}
+
+type Handler = (control: ControlPort, request: ApiRequest) => Reply | Promise<Reply>;
+type Resource = Readonly<Partial<Record<'GET' | 'POST' | 'DELETE', Handler>>>;
+
+/** Records of one answer: as many as are kept. */
+const maxTerminations = 1_000;
+const defaultTerminations = 100;
+const maxTargetLength = 2_048;
+const maxIdLength = 128;
+
+/** By path; `*` stands for one segment. */
+const resources: Readonly<Record<string, Resource>> = {
+  health: { GET: () => ok({ status: 'ok' }) },
+  ready: { GET: readiness },
+  'api/v1/statistics': { GET: (control) => ok(control.statistics()) },
+  'api/v1/connections': { GET: (control) => ok({ connections: control.connections() }) },
+  'api/v1/connections/*': { GET: showConnection, DELETE: endConnection },
+  'api/v1/terminations': { GET: listTerminations },
+  'api/v1/routes': { GET: (control) => ok({ routes: control.routes() }) },
+  'api/v1/explain': { GET: explain },
+  'api/v1/reload': { POST: reload },
+  'api/v1/drain': { POST: drain },
+};
+
+/** What the contract names and this version does not have. */
+const later = new Set(['', 'metrics', 'api/v1/certificates']);
+
+/** Answers one call. Rejects with what the proxy threw. */
+export async function answer(control: ControlPort, request: ApiRequest): Promise<Reply> {
+  const resource = resources[pathKey(request.path)];
+  if (resource === undefined) return unknownPath(request.path.join('/'));
+  const method = request.method === 'HEAD' ? 'GET' : request.method;
+  const handler = Object.hasOwn(resource, method) ? resource[method as keyof Resource] : undefined;
+  if (handler !== undefined) return handler(control, request);
+  const allowed = Object.keys(resource).flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : [name]));
+  const message = `${request.method.slice(0, 20)} is not possible here`;
+  return failure(405, 'method-not-allowed', message, { allow: allowed.join(', ') });
+}
+
+function pathKey(path: readonly string[]): string {
+  const key = path.join('/');
+  if (Object.hasOwn(resources, key)) return key;
+  return path.length === 4 && key.startsWith('api/v1/connections/') ? 'api/v1/connections/*' : '';
+}
+
+function unknownPath(path: string): Reply {
+  if (later.has(path)) {
+    return failure(404, 'not-available-yet', `/${path} comes with a later version of SmartProxy`);
+  }
+  return failure(404, 'not-found', 'there is nothing at this path');
+}
+
+function readiness(control: ControlPort): Reply {
+  const { state } = control;
+  return state === 'ready' ? ok({ status: 'ok' }) : { status: 503, body: { status: state } };
+}
+
+function showConnection(control: ControlPort, { path }: ApiRequest): Reply {
+  const connection = control.connection(idOf(path));
+  return connection === undefined ? noConnection() : ok(connection);
+}
+
+function endConnection(control: ControlPort, { path }: ApiRequest): Reply {
+  const id = idOf(path);
+  return control.terminate(id) ? ok({ id, terminated: true }) : noConnection();
+}
+
+function idOf(path: readonly string[]): string {
+  return (path.at(-1) ?? '').slice(0, maxIdLength);
+}
+
+function noConnection(): Reply {
+  return failure(404, 'no-such-connection', 'no connection with this id is known, or it has ended already');
+}
+
+function listTerminations(control: ControlPort, { query }: ApiRequest): Reply {
+  const text = query.get('limit') ?? String(defaultTerminations);
+  const limit = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  if (limit < 1) return failure(400, 'invalid-query', `limit is a number from 1 to ${maxTerminations}`);
+  return ok({ terminations: control.terminations(Math.min(limit, maxTerminations)) });
+}
+
+function explain(control: ControlPort, { query }: ApiRequest): Reply {
+  const target = query.get('target') ?? '';
+  if (target === '' || target.length > maxTargetLength) {
+    return failure(400, 'invalid-query', 'target is missing or too long: write ?target=tls://a.test:443');
+  }
+  const client = query.get('client');
+  if (client === null) return ok(control.explain(target));
+  const address = normalizeAddress(client);
+  if (address === undefined) return failure(400, 'invalid-query', 'client is no IP address');
+  return ok(control.explain(target, address));
+}
+
+async function reload(control: ControlPort): Promise<Reply> {
+  await control.reload();
+  return ok({ status: 'reloaded' });
+}
+
+async function drain(control: ControlPort): Promise<Reply> {
+  await control.drain();
+  return { status: 202, body: { status: 'draining' } };
+}

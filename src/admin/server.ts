@@ -1,0 +1,197 @@
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { errorCode, errorMessage, SmartProxyError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import {
+  type AdminListen,
+  formatAdminListen,
+  isLocalOnly,
+  parseAdminListen,
+} from '../config/admin-listen.ts';
+import { answer } from './api.ts';
+import type { ControlPort } from './control-port.ts';
+import { Guard } from './guard.ts';
+import { failure, failureOf, type Reply } from './reply.ts';
+import { listenPrivately, makePrivate, prepareSocketFile } from './socket-file.ts';
+
+export interface AdminServerOptions {
+  /** `host:port` (port 0: any free one) or `unix:/path`. */
+  listen: string;
+  /** What callers must send as a bearer token; null: nothing, which is only possible on this machine. */
+  token: string | null;
+  control: ControlPort;
+  log: Logger;
+}
+
+/** No call sends more than a few bytes. */
+const maxBodyBytes = 65_536;
+const maxUrlLength = 8_192;
+const maxConnections = 128;
+
+const securityHeaders = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'content-type': 'application/json; charset=utf-8',
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+};
+
+/** The admin API over HTTP. Its connections are no connections of the proxy, and are counted nowhere. */
+export class AdminServer {
+  readonly #listen: AdminListen;
+  readonly #control: ControlPort;
+  readonly #log: Logger;
+  readonly #guard: Guard;
+  readonly #server: http.Server;
+
+  /** Throws `invalid-configuration` for a place that it cannot listen on, or one that needs a token. */
+  constructor({ listen, token, control, log }: AdminServerOptions) {
+    this.#listen = readListen(listen, token);
+    this.#control = control;
+    this.#log = log;
+    this.#guard = new Guard({ listenAddress: 'socket' in this.#listen ? null : this.#listen.address, token });
+    this.#server = http.createServer(
+      { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 5_000 },
+      (request, response) => void this.#serve(request, response),
+    );
+    this.#server.maxConnections = maxConnections;
+    this.#server.on('clientError', (_error, socket) => socket.destroy());
+  }
+
+  /** Rejects with `admin-in-use`, `port-taken` or `admin-listen-failed`; then nothing is open. */
+  async start(): Promise<void> {
+    if ('socket' in this.#listen) await prepareSocketFile(this.#listen.socket).catch(rethrow(this.#listen));
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#server.once('error', reject);
+    this.#server.once('listening', resolve);
+    if ('socket' in this.#listen) listenPrivately(this.#server, this.#listen.socket);
+    else this.#server.listen({ host: this.#listen.address, port: this.#listen.port });
+    await promise.catch(rethrow(this.#listen));
+    this.#server.off('error', reject);
+    if ('socket' in this.#listen) makePrivate(this.#listen.socket);
+    this.#server.on('error', (error) => this.#log.error('admin-failed', { message: error.message }));
+  }
+
+  /** `http://127.0.0.1:9901`, with the real port, or `unix:/path`; what the commands take as `--admin`. */
+  get address(): string {
+    const listen = this.#listen;
+    if ('socket' in listen) return formatAdminListen(listen);
+    const bound = this.#server.address() as AddressInfo | null;
+    return `http://${formatAdminListen({ address: listen.address, port: bound?.port ?? listen.port })}`;
+  }
+
+  /** Closes at once, connections that are kept alive too. Idempotent. */
+  async stop(): Promise<void> {
+    if (!this.#server.listening) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#server.close(() => resolve());
+    this.#server.closeAllConnections();
+    await promise;
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // A caller that leaves in the middle is no error of ours.
+    request.on('error', () => {});
+    response.on('error', () => {});
+    const reply = await this.#reply(request).catch((error) => this.#failed(request, error));
+    if (response.destroyed) return;
+    const body = `${JSON.stringify(reply.body)}\n`;
+    if (!request.complete) response.shouldKeepAlive = false;
+    response.writeHead(reply.status, {
+      ...securityHeaders,
+      ...reply.headers,
+      'content-length': Buffer.byteLength(body),
+    });
+    response.end(body);
+  }
+
+  async #reply(request: IncomingMessage): Promise<Reply> {
+    const refusal = this.#guard.refusal(request);
+    if (refusal !== null) return refusal;
+    const call = readCall(request);
+    if (call === null) return failure(400, 'invalid-path', 'the path cannot be read');
+    return (await readBody(request)) ?? (await answer(this.#control, call));
+  }
+
+  #failed(request: IncomingMessage, error: unknown): Reply {
+    const reply = failureOf(error);
+    // Unless it is the caller who left in the middle.
+    if (reply.status === 500 && request.errored === null) {
+      this.#log.error('admin-call-failed', { method: request.method, message: errorMessage(error) });
+    }
+    return reply;
+  }
+}
+
+function readListen(text: string, token: string | null): AdminListen {
+  const listen = parseAdminListen(text);
+  if (listen === undefined) {
+    throw new SmartProxyError(
+      'invalid-configuration',
+      `admin.listen: '${text}' is neither host:port nor unix:/path`,
+      {
+        source: 'config',
+      },
+    );
+  }
+  if (token === null && !isLocalOnly(listen)) {
+    throw new SmartProxyError(
+      'invalid-configuration',
+      `admin.token: ${text} is not on this machine alone, so it needs a token`,
+      {
+        source: 'config',
+      },
+    );
+  }
+  return listen;
+}
+
+/** Says what was asked for, and keeps errors of ours as they are. */
+function rethrow(listen: AdminListen): (error: unknown) => never {
+  return (error) => {
+    if (error instanceof SmartProxyError) throw error;
+    const where = formatAdminListen(listen);
+    const taken = errorCode(error) === 'EADDRINUSE';
+    const why = taken ? 'another process has the port' : errorMessage(error);
+    throw new SmartProxyError(
+      taken ? 'port-taken' : 'admin-listen-failed',
+      `the admin API cannot listen on ${where}: ${why}`,
+      { source: 'proxy', retryable: taken, cause: error },
+    );
+  };
+}
+
+function readCall(
+  request: IncomingMessage,
+): { method: string; path: string[]; query: URLSearchParams } | null {
+  const { method = '', url = '' } = request;
+  if (url.length > maxUrlLength || !url.startsWith('/')) return null;
+  const [path = '', query = ''] = url.split(/\?(.*)/s, 2);
+  try {
+    const segments = path.split('/').slice(1).map(decodeURIComponent);
+    return { method, path: segments, query: new URLSearchParams(query) };
+  } catch {
+    return null;
+  }
+}
+
+/** Reads the body, whose content no call needs, so that the connection can be used again. */
+async function readBody(request: IncomingMessage): Promise<Reply | null> {
+  let length = 0;
+  const chunks: Buffer[] = [];
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    length += (chunk as Buffer).length;
+    if (length > maxBodyBytes)
+      return failure(413, 'body-too-large', `a body has at most ${maxBodyBytes} bytes`);
+    chunks.push(chunk as Buffer);
+  }
+  if (length === 0) return null;
+  try {
+    JSON.parse(Buffer.concat(chunks).toString('utf8'));
+    return null;
+  } catch {
+    return failure(400, 'invalid-json', 'the body is no JSON');
+  }
+}
