@@ -44,5 +44,5 @@ export function parseProxyHeader(bytes: Uint8Array): ProxyHeaderResult {
     bytes[0] === proxyV1Signature[0] ? [proxyV1Signature, parseProxyV1] : [proxyV2Signature, parseProxyV2];
   const known = Math.min(bytes.length, signature.length);
   for (let at = 0; at < known; at++) if (bytes[at] !== signature[at]) return { kind: 'not-proxy' };
-  return known < signature.length ? { kind: 'incomplete', need: signature.length } : parse(bytes);
+  return known < signature.length ? { kind: 'incomplete', need: known + 1 } : parse(bytes);
 }

@@ -18,7 +18,7 @@ const stream = 1;
 /** Version 2: binary. `bytes` begins with the signature. Specification §2.2. */
 export function parseProxyV2(bytes: Uint8Array): ProxyHeaderResult {
   const versionAndCommand = bytes[12];
-  if (versionAndCommand === undefined) return { kind: 'incomplete', need: proxyV2FixedBytes };
+  if (versionAndCommand === undefined) return { kind: 'incomplete', need: bytes.length + 1 };
   if (versionAndCommand >> 4 !== 2) return { kind: 'invalid', why: 'unknown version' };
   const command = versionAndCommand & 15;
   if (command > 1) return { kind: 'invalid', why: 'unknown version 2 command' };
