@@ -4,8 +4,8 @@ import type { ResolvedRoute, RouteContext } from '../config/resolved.ts';
 import type { ConnectionOwner, ConnectionRecord } from '../connection/connection-record.ts';
 import { reasonOfFailure } from '../connection/ending-policy.ts';
 import { type DuplexOwner, toDuplex } from '../transport/duplex.ts';
-import type { ForwardingServices } from './passthrough.ts';
 import { ConnectionContext } from './route-context.ts';
+import type { ForwardingServices } from './services.ts';
 
 export type Handle = (stream: Duplex, context: RouteContext) => void | Promise<void>;
 

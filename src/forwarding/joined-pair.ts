@@ -2,7 +2,7 @@ import type { Transport } from '../base/transport.ts';
 import type { ConnectionOwner, ConnectionRecord } from '../connection/connection-record.ts';
 import { reasonOfFailure } from '../connection/ending-policy.ts';
 import { type Relay, type RelayObserver, relay, type Side } from '../transport/relay.ts';
-import type { ForwardingServices } from './passthrough.ts';
+import type { ForwardingServices } from './services.ts';
 
 /** The established phase: tells the record what the relay sees, and the manager how it ended. */
 export class JoinedPair implements RelayObserver, ConnectionOwner {

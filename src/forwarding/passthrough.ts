@@ -1,29 +1,13 @@
-import type { Clock } from '../base/clock.ts';
-import type {
-  Dial,
-  DialFailure,
-  Dialing,
-  Endpoint,
-  Transport,
-  TransportListener,
-} from '../base/transport.ts';
+import type { DialFailure, Dialing, Endpoint, Transport, TransportListener } from '../base/transport.ts';
 import type { ResolvedForward, ResolvedRoute } from '../config/resolved.ts';
-import type { ConnectionManager } from '../connection/connection-manager.ts';
 import type { ConnectionOwner, ConnectionRecord } from '../connection/connection-record.ts';
 import { reasonOfFailure } from '../connection/ending-policy.ts';
-import type { TimeoutManager } from '../connection/timeout-manager.ts';
 import type { Selection, SelectionFailure, TargetSelector } from '../targets/target-selector.ts';
 import { encodeProxyHeader } from '../transport/proxy-header.ts';
 import { ClientBuffer } from './client-buffer.ts';
 import { JoinedPair } from './joined-pair.ts';
 import { ConnectionContext } from './route-context.ts';
-
-export interface ForwardingServices {
-  clock: Clock;
-  manager: ConnectionManager;
-  timeouts: TimeoutManager;
-  dial: Dial;
-}
+import type { ForwardingServices } from './services.ts';
 
 /**
  * Forwards a connection untouched: dials a target, then joins the two. Takes the client over;

@@ -25,8 +25,8 @@ export class InheritedSockets {
 
   /** Reads the environment; finds nothing where it is meant for another process. */
   static fromEnvironment(environment: NodeJS.ProcessEnv, pid: number): InheritedSockets {
-    const count = Number(environment['LISTEN_FDS'] ?? 0);
-    if (environment['LISTEN_PID'] !== String(pid) || !(count > 0)) return new InheritedSockets();
+    const count = Number(environment.LISTEN_FDS ?? 0);
+    if (environment.LISTEN_PID !== String(pid) || !(count > 0)) return new InheritedSockets();
     const listening = listeningSockets();
     const sockets: InheritedSocket[] = [];
     for (let fd = firstDescriptor; fd < firstDescriptor + count; fd++) {
