@@ -17,17 +17,21 @@ interface Candidate {
  * not ask for it: what would follow can never win.
  */
 export class ClientList {
+  /** The only route, where it takes every client: the usual case, answered without a further look. */
+  readonly #only: ResolvedRoute | null;
   readonly #everyone: readonly Candidate[];
   readonly #blocks: PrefixTrie<readonly Candidate[]> | null;
 
   constructor(routes: readonly ResolvedRoute[]) {
     const open = routes.filter((route) => route.match.clientIp === null);
-    this.#everyone = inOrder(open.map((route) => toCandidate(route, -1)));
+    this.#only = routes.length === 1 && open[0]?.match.alpn === null ? open[0] : null;
+    this.#everyone = this.#only === null ? inOrder(open.map((route) => toCandidate(route, -1))) : [];
     this.#blocks = open.length === routes.length ? null : this.#compileBlocks(routes);
   }
 
   /** The best route for a client that offers these protocols. */
   find(clientIp: string, alpn: readonly string[]): ResolvedRoute | undefined {
+    if (this.#only !== null) return this.#only;
     const candidates = this.#blocks?.lookup(clientIp) ?? this.#everyone;
     for (const candidate of candidates) {
       if (candidate.alpn === null || overlaps(candidate.alpn, alpn)) return candidate.route;

@@ -18,41 +18,25 @@ export class NameTree<T> {
   readonly #exact = new Map<string, T>();
   readonly #root: LabelNode<T> = { children: null, wildcard: undefined };
 
-  /** The value of `pattern`, made with `make` where it has none. `*.a.test` covers one label or more. */
-  getOrAdd(pattern: string | null, make: () => T): T {
-    if (pattern === null) {
-      this.#nameless ??= make();
-      return this.#nameless;
-    }
-    if (pattern === '*') {
-      this.#any ??= make();
-      return this.#any;
-    }
-    if (pattern.startsWith('*.')) {
-      const node = this.#node(pattern.slice(2));
-      node.wildcard ??= make();
-      return node.wildcard;
-    }
-    const known = this.#exact.get(pattern);
-    if (known !== undefined) return known;
-    const made = make();
-    this.#exact.set(pattern, made);
-    return made;
+  /** Sets the value of a pattern. `*.a.test` covers one label or more. */
+  set(pattern: string | null, value: T): void {
+    if (pattern === null) this.#nameless = value;
+    else if (pattern === '*') this.#any = value;
+    else if (pattern.startsWith('*.')) this.#node(pattern.slice(2)).wildcard = value;
+    else this.#exact.set(pattern, value);
   }
 
-  /** Every value whose pattern covers `name` (null: the client gave none), the least specific first. */
-  lookup(name: string | null): T[] {
-    const found: T[] = [];
-    if (this.#nameless !== undefined) found.push(this.#nameless);
-    if (this.#any !== undefined) found.push(this.#any);
-    if (name === null) return found;
-    this.#collectWildcards(name, found);
+  /** Calls back for each value whose pattern covers `name` (null: none was given), the least specific first. */
+  visit(name: string | null, callback: (value: T) => void): void {
+    if (this.#nameless !== undefined) callback(this.#nameless);
+    if (this.#any !== undefined) callback(this.#any);
+    if (name === null) return;
+    if (this.#root.children !== null) this.#visitWildcards(name, callback);
     const exact = this.#exact.get(name);
-    if (exact !== undefined) found.push(exact);
-    return found;
+    if (exact !== undefined) callback(exact);
   }
 
-  #collectWildcards(name: string, found: T[]): void {
+  #visitWildcards(name: string, callback: (value: T) => void): void {
     let node: LabelNode<T> | undefined = this.#root;
     let end = name.length;
     for (;;) {
@@ -61,7 +45,7 @@ export class NameTree<T> {
       if (start <= 0) return;
       node = node.children?.get(name.slice(start + 1, end));
       if (node === undefined) return;
-      if (node.wildcard !== undefined) found.push(node.wildcard);
+      if (node.wildcard !== undefined) callback(node.wildcard);
       end = start;
     }
   }

@@ -17,12 +17,6 @@ export interface ConnectionQuery {
   readonly alpn: readonly string[];
 }
 
-/** The routes under one name pattern, before and after they are put in order. */
-interface Entry {
-  readonly routes: ResolvedRoute[];
-  list: ClientList | null;
-}
-
 /**
  * The routes that a connection to one listening address can take, compiled once and never
  * changed: a reload makes another table and swaps the reference.
@@ -33,9 +27,9 @@ export class PortTable {
   readonly initialDataMs: number;
   /** Bytes: the smallest of the routes, leaving out 0 (no limit); 0 where none has one. */
   readonly initialDataBytes: number;
-  readonly #tls: NameTree<Entry>;
-  readonly #http: NameTree<Entry>;
-  readonly #other: NameTree<Entry>;
+  readonly #tls: NameTree<ClientList>;
+  readonly #http: NameTree<ClientList>;
+  readonly #other: NameTree<ClientList>;
   readonly #everyoneNeedsBytes: boolean;
   readonly #clientsThatNeedBytes: AddressSet;
 
@@ -70,15 +64,15 @@ export class PortTable {
    */
   match(query: ConnectionQuery): ResolvedRoute | undefined {
     let best: ResolvedRoute | undefined;
-    for (const { list } of this.#names(query.kind).lookup(query.serverName)) {
-      const route = list?.find(query.clientIp, query.alpn);
-      // Entries come from the least specific name to the most, so an equal priority wins.
+    this.#names(query.kind).visit(query.serverName, (list) => {
+      const route = list.find(query.clientIp, query.alpn);
+      // Lists come from the least specific name to the most, so an equal priority wins.
       if (route !== undefined && (best === undefined || route.priority >= best.priority)) best = route;
-    }
+    });
     return best;
   }
 
-  #names(kind: FirstBytesKind): NameTree<Entry> {
+  #names(kind: FirstBytesKind): NameTree<ClientList> {
     if (kind === 'tls') return this.#tls;
     return kind === 'http' ? this.#http : this.#other;
   }
@@ -89,17 +83,17 @@ export function asksForBytes({ match }: ResolvedRoute): boolean {
   return match.protocol !== 'tcp' || match.domains !== null || match.alpn !== null;
 }
 
-function nameTree(routes: readonly ResolvedRoute[]): NameTree<Entry> {
-  const tree = new NameTree<Entry>();
-  const entries = new Set<Entry>();
+function nameTree(routes: readonly ResolvedRoute[]): NameTree<ClientList> {
+  const byPattern = new Map<string | null, ResolvedRoute[]>();
   for (const route of routes) {
-    for (const domain of route.match.domains ?? [null]) {
-      const entry = tree.getOrAdd(domain, () => ({ routes: [], list: null }));
-      if (entry.routes.at(-1) !== route) entry.routes.push(route);
-      entries.add(entry);
+    for (const pattern of route.match.domains ?? [null]) {
+      const sharing = byPattern.get(pattern);
+      if (sharing === undefined) byPattern.set(pattern, [route]);
+      else if (sharing.at(-1) !== route) sharing.push(route);
     }
   }
-  for (const entry of entries) entry.list = new ClientList(entry.routes);
+  const tree = new NameTree<ClientList>();
+  for (const [pattern, sharing] of byPattern) tree.set(pattern, new ClientList(sharing));
   return tree;
 }
 
