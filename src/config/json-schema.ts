@@ -14,12 +14,11 @@ export function jsonSchema(): Record<string, unknown> {
     io: 'input',
     unrepresentable: () => ({ ...impossible }),
     override: ({ jsonSchema: schema }) => {
-      const { defaultText, unit: _unit, type: _type, ...rest } = schema as Record<string, unknown>;
-      if (typeof defaultText === 'string')
+      const { defaultText } = schema as { defaultText?: string };
+      if (defaultText !== undefined)
         schema.description = `${schema.description ?? ''} Default: ${defaultText}.`;
-      delete schema.defaultText;
-      delete schema.unit;
-      if (rest.anyOf !== undefined) dropFunctions(schema);
+      for (const key of ['defaultText', 'unit', 'typeText']) delete schema[key];
+      if (schema.anyOf !== undefined) dropFunctions(schema);
     },
   }) as Record<string, unknown>;
 }

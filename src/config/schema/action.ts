@@ -207,7 +207,7 @@ export const handlerSchema = record('a handler action', {
   ).meta({
     description:
       'Gets the connection as a Duplex and its RouteContext; the connection ends when the stream does.',
-    type: 'function',
+    typeText: 'function',
   }),
   tls: tlsSchema.optional(),
 }).meta({ id: 'HandlerAction', description: 'Gives the connection to a function of yours.' });
