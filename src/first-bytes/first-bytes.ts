@@ -1,5 +1,5 @@
 import type { ClientHello } from './client-hello.ts';
-import type { ProxyHeader } from './proxy-header-parser.ts';
+import type { ProxyHeader } from './proxy-header.ts';
 
 /** What to read before a route can be chosen. */
 export interface FirstBytesOptions {

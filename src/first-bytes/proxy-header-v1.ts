@@ -2,7 +2,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { normalizeAddress } from '../base/address.ts';
 import { proxyV1MaxBytes, proxyV1Signature } from '../base/proxy-protocol.ts';
 import type { PeerAddress } from '../base/transport.ts';
-import type { ProxyHeaderResult } from './proxy-header-parser.ts';
+import type { ProxyHeaderResult } from './proxy-header.ts';
 import { noTlvs } from './proxy-tlvs.ts';
 
 const carriageReturn = 13;

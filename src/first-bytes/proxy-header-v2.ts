@@ -1,7 +1,7 @@
 import { formatAddress } from '../base/address.ts';
 import { proxyV2FixedBytes } from '../base/proxy-protocol.ts';
 import type { PeerAddress } from '../base/transport.ts';
-import type { ProxyHeaderResult } from './proxy-header-parser.ts';
+import type { ProxyHeaderResult } from './proxy-header.ts';
 import { noTlvs, parseTlvs } from './proxy-tlvs.ts';
 
 /**

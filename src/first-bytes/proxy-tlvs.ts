@@ -20,7 +20,7 @@ export interface ProxyTlvs {
 }
 
 /** The client's TLS connection to the sender (specification §2.2.6). */
-export interface ProxySsl {
+interface ProxySsl {
   /** Bits: 1 the client used TLS, 2 it gave a certificate on this connection, 4 in this session. */
   client: number;
   /** It gave a certificate, and that was verified. */

@@ -18,7 +18,7 @@ export interface OutgoingProxyHeader {
   tlvs?: OutgoingTlvs;
 }
 
-export interface OutgoingTlvs {
+interface OutgoingTlvs {
   /** The protocol, in ASCII. */
   alpn?: string;
   /** The server name that the client asked for. */

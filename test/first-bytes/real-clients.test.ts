@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
@@ -7,7 +6,13 @@ import { setImmediate } from 'node:timers/promises';
 import tls from 'node:tls';
 import { type ClientHello, ClientHelloParser } from '../../src/first-bytes/client-hello.ts';
 import { sniffProtocol } from '../../src/first-bytes/protocol-sniff.ts';
-import { captureFirstBytes, inRecords, startClient, withoutRecords } from '../support/client-hellos.ts';
+import {
+  captureFirstBytes,
+  inRecords,
+  runProgram,
+  startClient,
+  withoutRecords,
+} from '../support/client-hellos.ts';
 
 function isWholeRecord(bytes: Uint8Array): boolean {
   return bytes.length > 5 && bytes.length >= 5 + Buffer.from(bytes).readUInt16BE(3);
@@ -130,10 +135,9 @@ async function makeSession(
   maxVersion: tls.SecureVersion,
   serverOptions: tls.TlsOptions = {},
 ): Promise<Buffer> {
-  const pem = execFileSync(
+  const pem = runProgram(
     'openssl',
     'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=a.test -keyout -'.split(' '),
-    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
   );
   const server = tls.createServer({ key: pem, cert: pem, ...serverOptions }, (socket) => {
     socket.on('error', () => {});

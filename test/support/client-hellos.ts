@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 
@@ -140,4 +140,9 @@ export async function captureFirstBytes(
 /** Starts a client program, quiet and without input. */
 export function startClient(command: string, parameters: readonly string[]): ChildProcess {
   return spawn(command, parameters, { stdio: ['pipe', 'ignore', 'ignore'] });
+}
+
+/** What a program prints that runs to its end. */
+export function runProgram(command: string, parameters: readonly string[]): string {
+  return execFileSync(command, parameters, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
 }
