@@ -10,4 +10,7 @@ const pairs = argv.slice(2).map((pair) => {
 });
 const proxy = new SmartProxy(smartProxyOptions(pairs));
 await proxy.start();
+process.on('message', (message) => {
+  if (message === 'statistics') process.send?.(proxy.getStatistics());
+});
 answerProbes();

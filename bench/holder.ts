@@ -1,6 +1,6 @@
 /**
  * Holds many idle connections, in a process of its own. Told over IPC: `{ open: count }` opens more and
- * answers `opened`; `close` resets them all in one turn of the event loop and answers `closed`.
+ * answers `opened`; `close` and `reset` end them all in one turn of the event loop, by FIN or RST, and answer `closed`.
  * With `serve` as its argument it is the backend instead, and only accepts.
  */
 import { connect, createServer, type Socket } from 'node:net';
@@ -32,8 +32,11 @@ async function openMany(count: number): Promise<void> {
   process.send?.('opened');
 }
 
-function closeAll(): void {
-  for (const socket of sockets.splice(0)) socket.resetAndDestroy();
+function closeAll(reset: boolean): void {
+  for (const socket of sockets.splice(0)) {
+    if (reset) socket.resetAndDestroy();
+    else socket.destroy();
+  }
   process.send?.('closed');
 }
 
@@ -43,9 +46,9 @@ if (role === 'serve') {
   });
   server.listen(port, '127.0.0.1', 4096);
 } else {
-  process.on('message', (message: { open: number } | 'close') => {
-    if (message === 'close') closeAll();
-    else void openMany(message.open);
+  process.on('message', (message: { open: number } | 'close' | 'reset') => {
+    if (typeof message === 'object') void openMany(message.open);
+    else closeAll(message === 'reset');
   });
 }
 process.on('disconnect', () => process.exit());

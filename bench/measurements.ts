@@ -17,6 +17,7 @@ export const quantities = {
   idle1000: { name: 'memory of an idle pair, 1,000 open', unit: 'KB', digits: 1 },
   idle8000: { name: 'memory of an idle pair, 8,000 open', unit: 'KB', digits: 1 },
   cleanup: { name: 'event-loop delay p99 while 8,000 connections end', unit: 'ms', digits: 1 },
+  cleanupReset: { name: 'event-loop delay p99 while 8,000 connections are reset', unit: 'ms', digits: 1 },
   routing: { name: 'routing cost, 100,000 names over 10', unit: '×', digits: 2 },
 } as const satisfies Record<string, Quantity>;
 

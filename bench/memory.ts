@@ -85,13 +85,15 @@ export async function cleanup(context: BenchContext): Promise<void> {
     for (let round = 0; round < context.rounds; round++) {
       for (const name of context.proxies) {
         const program = cleanupPrograms[name];
-        if (program) context.measured.add('cleanup', name, (await measureCleanup(program, target)).p99);
+        if (!program) continue;
+        context.measured.add('cleanup', name, (await measureCleanup(program, target, 'close')).p99);
+        context.measured.add('cleanupReset', name, (await measureCleanup(program, target, 'reset')).p99);
       }
     }
   });
 }
 
-async function measureCleanup(program: string, target: number): Promise<LoopDelay> {
+async function measureCleanup(program: string, target: number, how: 'close' | 'reset'): Promise<LoopDelay> {
   const port = await freePort();
   return withChild(program, pairArguments([{ port, target }]), async (proxy) => {
     await waitUntil(program, async () => (await accepts(port)) || undefined);
@@ -99,7 +101,7 @@ async function measureCleanup(program: string, target: number): Promise<LoopDela
       await ask(holder, { open: many });
       await delay(settleMs);
       await ask(proxy, 'start');
-      await ask(holder, 'close');
+      await ask(holder, how);
       await waitUntil('every socket to be gone', () => openDescriptors(proxy) < few / 10 || undefined);
       return (await ask(proxy, 'stop')) as LoopDelay;
     });

@@ -21,6 +21,7 @@ export function answerProbes(): void {
       process.send?.('started');
       return;
     }
+    if (message !== 'stop') return;
     histogram.disable();
     process.send?.({ p99: milliseconds(histogram.percentile(99)), max: milliseconds(histogram.max) });
   });
