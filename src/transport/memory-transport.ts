@@ -58,6 +58,8 @@ export class MemoryTransport implements Transport, WireEnd {
   closed = false;
   /** When `onData` was last called, by the clock; 0 before that. */
   lastReadAt = 0;
+  /** The most that was ever pending. */
+  peakPendingBytes = 0;
 
   readonly #options: MemoryOptions;
   readonly #outbound: MemoryWire;
@@ -225,6 +227,7 @@ export class MemoryTransport implements Transport, WireEnd {
 
   #keep(bytes: Uint8Array, loan: Loan | undefined): void {
     this.pendingBytes += bytes.length;
+    this.peakPendingBytes = Math.max(this.peakPendingBytes, this.pendingBytes);
     loan?.take();
     this.#pending.push({ bytes: loan === undefined ? bytes.slice() : bytes, loan: loan ?? null });
   }

@@ -41,8 +41,16 @@ export class Actor implements TransportListener {
   sawError: string | null = null;
   sawClose = false;
 
-  constructor(name: string, script: Script, clock: Clock) {
+  readonly #trace: ((who: string, what: string) => void) | null;
+
+  constructor(
+    name: string,
+    script: Script,
+    clock: Clock,
+    trace: ((who: string, what: string) => void) | null,
+  ) {
     this.name = name;
+    this.#trace = trace;
     this.script = script;
     this.#clock = clock;
   }
@@ -72,6 +80,7 @@ export class Actor implements TransportListener {
     const near = this.near;
     if (near === null || near.gone) return;
     this.did.add(deed);
+    this.#trace?.(this.name, deed);
     switch (deed) {
       case 'fin':
         near.end();
@@ -103,6 +112,7 @@ export class Actor implements TransportListener {
     const near = this.near as MemoryTransport;
     if (near.gone || near.writeEnded) return;
     this.#sent.push(bytes);
+    this.#trace?.(this.name, `writes ${bytes.length}`);
     near.write(bytes);
   }
 

@@ -70,12 +70,22 @@ function checkTransports(world: World): void {
     const say = (problem: string): void => void world.problems.push(`${actor.name}: ${problem}`);
     if (!end.closed) say('the proxy left its socket open');
     if (end.lent || actor.near?.lent) say('a loan is still out');
+    if (end.peakPendingBytes > pendingBound(world)) say(`had ${end.peakPendingBytes} bytes pending`);
     if (end.pendingBytes > 0) say('bytes are still pending');
     if (end.listener !== null && !(end.listener instanceof SocketCloser)) say('somebody still listens');
     const near = actor.near;
-    const told = actor.sawFin || actor.sawError !== null || near === null || near.gone;
+    const lost = near === null || near.gone || actor.did.has('give-up');
+    const told = lost || actor.sawFin || actor.sawError !== null;
     if (!told && !near.paused) say('never heard that its connection ended');
   }
+}
+
+/** First bytes, what came while dialing, and one read beyond the mark at which writers wait. */
+function pendingBound({ plan }: World): number {
+  const { readBytes, highWaterBytes } = plan.network;
+  const { initialDataBytes, pendingBytesPerConnection } = plan.limits;
+  const proxyHeader = 120;
+  return highWaterBytes + 3 * readBytes + initialDataBytes + pendingBytesPerConnection + proxyHeader;
 }
 
 function checkStory(story: Story): string[] {

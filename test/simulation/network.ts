@@ -45,7 +45,7 @@ export class Network {
 
   /** A client arrives: the proxy's end of its connection. */
   connect(plan: ClientPlan): { actor: Actor; transport: MemoryTransport } {
-    const actor = new Actor(plan.name, plan.script, this.#clock);
+    const actor = new Actor(plan.name, plan.script, this.#clock, this.#trace);
     const local = { ip: proxyAddress, port: plan.localPort };
     const transport = this.#join(actor, local, { ip: plan.ip, port: plan.port });
     this.accepted.push(transport);
@@ -98,7 +98,7 @@ export class Network {
   }
 
   #accept(name: string, choices: Choices): MemoryTransport {
-    const actor = new Actor(name, backendScript(choices), this.#clock);
+    const actor = new Actor(name, backendScript(choices), this.#clock, this.#trace);
     const transport = this.#join(
       actor,
       { ip: proxyAddress, port: 50_000 },

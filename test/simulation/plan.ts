@@ -85,11 +85,9 @@ export function makePlan(seed: number): Plan {
 
 function clientPlan(choices: Choices, index: number, limits: LimitPlan): ClientPlan {
   const behindProxy = choices.chance(0.25);
-  const port = 40_000 + index;
+  const port = 40_000 + 100 * index + choices.between(0, 99);
   const localPort =
-    ports[
-      choices.weighted({ plain: 5, names: 5, mixed: 4, spread: 4, block: 1, handler: 0.15, computed: 1 })
-    ];
+    ports[choices.weighted({ plain: 5, names: 5, mixed: 4, spread: 4, block: 1, handler: 0.3, computed: 1 })];
   const { opening, script } = clientScript(choices, { behindProxy, localPort, port, limits });
   return {
     name: `client ${index}`,

@@ -2,6 +2,7 @@ import type { ConnectionState, TerminationReason } from '../../src/base/terminat
 import type { MemoryTransport } from '../../src/transport/memory-transport.ts';
 import type { Deed } from './actor.ts';
 import { removedRoutes } from './proxy.ts';
+import type { Opening } from './scripts.ts';
 import type { Story } from './witness.ts';
 import type { World } from './world.ts';
 
@@ -40,15 +41,17 @@ const checks: Partial<Record<TerminationReason, Check>> = {
   'route-removed': (world, { record }) =>
     world.reloaded > 0 && removedRoutes.includes(record.route?.name ?? ''),
   operator: (world) => world.terminated > 0,
-  orphaned: (world) => world.vanished > 0,
+  orphaned: (world, { record }) => world.vanished.has(record),
   shutdown: (world) => world.proxy.stopping,
   'connection-limit': ({ plan }, { record }) =>
     plan.limits.maxConnectionsPerIp > 0 || plan.limits.maxConnections > 0 || record.route?.name === 'spread',
   'rate-limit': ({ plan }) => plan.limits.connectionsPerMinutePerIp > 0,
-  'invalid-proxy-header': (world, { record }) => world.arrivals.get(record.client)?.opening.realIp === null,
+  'invalid-proxy-header': (world, { record }) =>
+    opening(world, record)?.realIp === null || !whole(world, record),
   'invalid-hello': (world, { record }) =>
-    ['garbage', 'http', 'nothing'].includes(world.arrivals.get(record.client)?.opening.kind ?? ''),
-  'initial-data-too-large': ({ plan }) => plan.limits.initialDataBytes < 2_000,
+    ['garbage', 'http', 'nothing'].includes(opening(world, record)?.kind ?? '') || !whole(world, record),
+  'initial-data-too-large': (world, { record }) =>
+    world.plan.limits.initialDataBytes < 2_000 || !whole(world, record),
   'handler-ended': (_, { record }) => record.route?.name === 'handler',
   'handler-failed': (_, { record }) => record.route?.name === 'handler',
 };
@@ -57,9 +60,19 @@ const checks: Partial<Record<TerminationReason, Check>> = {
 export function implausible(world: World, story: Story): string | null {
   const { termination } = story.record;
   if (termination === null) return 'no termination';
+  if (world.vanished.has(story.record) && termination.reason !== 'orphaned')
+    return 'the audit did not find it';
   const check = checks[termination.reason];
   if (check === undefined) return `ended as ${termination.reason}, which nothing here can cause`;
   return check(world, story) ? null : `${termination.reason} in ${termination.phase}, without a cause`;
+}
+
+function opening(world: World, record: Story['record']): Opening | undefined {
+  return world.arrivals.get(record.client)?.opening;
+}
+
+function whole(world: World, record: Story['record']): boolean {
+  return opening(world, record)?.whole === true;
 }
 
 function joined(phase: ConnectionState | undefined): boolean {

@@ -95,10 +95,10 @@ function computedHost(context: { client: { port: number } }): string {
   return 'computed';
 }
 
-/** Echoes for some clients, greets and ends, rejects, or throws for others. */
+/** Every way in which a user's function may treat its connection, by the client's port. */
 function handleByTurns(stream: Duplex, context: { client: { port: number } }): void | Promise<void> {
   stream.on('error', () => {});
-  switch (context.client.port % 4) {
+  switch (context.client.port % 7) {
     case 0:
       throw new Error('a handler that throws');
     case 1:
@@ -106,6 +106,15 @@ function handleByTurns(stream: Duplex, context: { client: { port: number } }): v
     case 2:
       stream.resume();
       stream.end('greeting');
+      return;
+    case 3:
+      stream.end('greeting');
+      return;
+    case 4:
+      stream.once('data', () => stream.destroy());
+      return;
+    case 5:
+      stream.once('data', () => stream.destroy(new Error('a handler that destroys')));
       return;
     default:
       stream.pipe(stream);

@@ -6,10 +6,23 @@ import { World } from './world.ts';
 /** Failing seeds that are shown in full; more are only named. */
 const shownFailures = 5;
 
+/** How often each reason struck in each phase: shows what the seeds reach. */
+const tally = new Map<string, number>();
+
 async function runPlan(plan: Plan, trace = false): Promise<{ problems: string[]; lines: string[] }> {
   const world = new World(plan, { trace });
   const problems = world.needsEventLoop ? await world.runAsync() : world.run();
+  for (const { record } of world.witness.stories.values()) {
+    const key = `${record.termination?.reason} in ${record.termination?.phase}`;
+    tally.set(key, (tally.get(key) ?? 0) + 1);
+  }
   return { problems, lines: world.lines };
+}
+
+function showTally(): void {
+  for (const [key, count] of [...tally].sort((a, b) => b[1] - a[1])) {
+    process.stdout.write(`${count.toString().padStart(9)} ${key}\n`);
+  }
 }
 
 /** Leaves out one actor after the other for as long as it still fails. */
@@ -46,6 +59,7 @@ async function main(): Promise<void> {
       seeds: { type: 'string', default: '2000' },
       from: { type: 'string', default: '1' },
       seed: { type: 'string' },
+      tally: { type: 'boolean', default: false },
     },
   });
   const only = values.seed === undefined ? null : Number(values.seed);
@@ -60,6 +74,7 @@ async function main(): Promise<void> {
     failed.push(seed);
     if (failed.length <= shownFailures) await show(plan);
   }
+  if (values.tally) showTally();
   if (failed.length > shownFailures)
     process.stdout.write(`failed seeds: ${failed.slice(0, 100).join(' ')}\n`);
   process.stdout.write(`${count - failed.length} passed, ${failed.length} failed\n`);

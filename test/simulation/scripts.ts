@@ -12,6 +12,8 @@ export interface Opening {
   readonly realIp: string | null;
   readonly kind: 'hello' | 'http' | 'garbage' | 'payload' | 'nothing';
   readonly serverName: string | null;
+  /** False where the client stops in the middle of it, and sends something else after that. */
+  readonly whole: boolean;
 }
 
 interface ClientContext {
@@ -30,14 +32,15 @@ export function clientScript(choices: Choices, context: ClientContext): { openin
   const first = firstBytes(choices, context.localPort);
   const start = joinBytes([header.bytes, first.bytes]);
   const steps: Step[] = [];
-  let atMs = openingSteps(choices, start, steps);
-  atMs = payloadSteps(choices, atMs, steps);
+  const { whole, endsAtMs } = openingSteps(choices, start, steps);
+  const atMs = payloadSteps(choices, endsAtMs, steps);
   endingSteps(choices, atMs, steps);
   const opening: Opening = {
     proxyHeaderBytes: header.ip === null ? 0 : header.bytes.length,
     realIp: header.ip,
     kind: first.kind,
     serverName: first.serverName,
+    whole,
   };
   return { opening, script: { steps, echo: false, reads: choices.chance(0.9), afterEnd: afterEnd(choices) } };
 }
@@ -90,7 +93,11 @@ function ascii(text: string): Uint8Array {
 }
 
 /** In one piece, in several, or drop by drop; sometimes never to its end. */
-function openingSteps(choices: Choices, bytes: Uint8Array, steps: Step[]): number {
+function openingSteps(
+  choices: Choices,
+  bytes: Uint8Array,
+  steps: Step[],
+): { whole: boolean; endsAtMs: number } {
   const pieces = choices.of([1, 1, 2, 5]);
   const pauseMs = choices.of([0, 1, 15, 300]);
   const until = choices.chance(0.06) ? choices.between(0, bytes.length) : bytes.length;
@@ -101,7 +108,7 @@ function openingSteps(choices: Choices, bytes: Uint8Array, steps: Step[]): numbe
     from = to;
     atMs += pauseMs;
   }
-  return atMs;
+  return { whole: until === bytes.length, endsAtMs: atMs };
 }
 
 function payloadSteps(choices: Choices, startMs: number, steps: Step[]): number {

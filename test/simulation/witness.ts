@@ -3,6 +3,7 @@ import type { ConnectionManager } from '../../src/connection/connection-manager.
 import type { ConnectionObserver } from '../../src/connection/connection-observer.ts';
 import type { ConnectionRecord } from '../../src/connection/connection-record.ts';
 import type { MemoryTransport } from '../../src/transport/memory-transport.ts';
+import type { Trace } from './network.ts';
 
 /** What one record went through, written down independently of the manager. */
 export interface Story {
@@ -28,8 +29,11 @@ export class Witness implements ConnectionObserver {
   refusals = 0;
   readonly #now: () => number;
 
-  constructor(now: () => number) {
+  readonly #trace: Trace;
+
+  constructor(now: () => number, trace: Trace) {
     this.#now = now;
+    this.#trace = trace;
   }
 
   /** Wraps the links of the chain on this one manager. */
@@ -37,6 +41,7 @@ export class Witness implements ConnectionObserver {
     const initiate = manager.initiateCleanupOnce.bind(manager);
     manager.initiateCleanupOnce = (record, cause) => {
       const story = this.stories.get(record);
+      this.#trace(record.id, `cause ${cause.reason}`);
       if (story !== undefined && story.firstCause === null) {
         story.firstCause = cause.reason;
         story.causedAt = this.#now();
@@ -68,6 +73,7 @@ export class Witness implements ConnectionObserver {
       bytes: null,
     };
     this.stories.set(record, story);
+    this.#trace(record.id, `opened for ${record.client.peer.ip}:${record.client.peer.port}`);
     this.#watchStates(record, story);
   }
 
@@ -78,6 +84,7 @@ export class Witness implements ConnectionObserver {
       const moved = transitionTo(state);
       if (!moved) return false;
       story.states.push(state);
+      this.#trace(record.id, state);
       if (state === 'dialing') story.dialingAt = this.#now();
       if (state === 'established') story.establishedAt = this.#now();
       if (!legalMoves[from].includes(state))

@@ -25,7 +25,8 @@ export class World {
   readonly problems: string[] = [];
   readonly lines: string[] = [];
   readonly #traced: boolean;
-  vanished = 0;
+  /** Records whose sockets went away without a word before anything else ended them. */
+  readonly vanished = new Set<object>();
   terminated = 0;
   reloaded = 0;
 
@@ -35,7 +36,7 @@ export class World {
     this.clock = new VirtualClock({ seed: plan.seed });
     this.proxyClock = new ProxyClock(this.clock);
     this.network = new Network(this.clock, plan.network, plan.seed, this.#traced ? this.#trace : null);
-    this.witness = new Witness(() => this.clock.now());
+    this.witness = new Witness(() => this.clock.now(), this.#trace);
     this.proxy = new SimulatedProxy(plan, {
       clock: this.proxyClock,
       log: this.#logger(),
@@ -127,7 +128,7 @@ export class World {
   #vanish(): void {
     const record = this.proxy.manager.live().find(({ target }) => target !== null);
     if (record === undefined) return;
-    this.vanished++;
+    if (!record.ending) this.vanished.add(record);
     for (const end of [record.client, record.target]) {
       const transport = [...this.network.actors.keys()].find((known) => known === end);
       transport?.vanish();
