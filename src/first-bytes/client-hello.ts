@@ -89,22 +89,31 @@ export class ClientHelloParser {
   }
 
   #takeFragment(bytes: Uint8Array, at: number): number {
+    const available = Math.min(bytes.length - at, this.#recordLeft);
+    const isStart = this.#message.length === 0;
+    if (isStart && available >= handshakeHeaderBytes) this.#messageLength = readLength(bytes, at);
     const wanted = this.#messageLength ?? handshakeHeaderBytes;
-    const length = Math.min(bytes.length - at, this.#recordLeft, wanted - this.#message.length);
-    this.#message.append(bytes.subarray(at, at + length));
+    const length = Math.min(available, wanted - this.#message.length);
     this.#recordLeft -= length;
     this.#seen += length;
-    this.#check(this.#message.view());
+    const fragment = bytes.subarray(at, at + length);
+    // Nearly every hello comes whole in one record and one read: no need for a copy.
+    if (isStart && length === this.#messageLength) this.#check(fragment);
+    else this.#collect(fragment);
     return length;
   }
 
+  #collect(fragment: Uint8Array): void {
+    this.#message.append(fragment);
+    const message = this.#message.view();
+    if (message.length === handshakeHeaderBytes) this.#messageLength = readLength(message, 0);
+    this.#check(message);
+  }
+
   #check(message: Uint8Array): void {
-    if (this.#messageLength === null && message.length === handshakeHeaderBytes) {
-      const length = new DataView(message.buffer, message.byteOffset).getUint32(0) & 0xffffff;
-      this.#messageLength = handshakeHeaderBytes + length;
-    }
     if (message[0] !== clientHelloType) this.#end({ kind: 'invalid', why: 'not a ClientHello' });
     else if (message.length !== this.#messageLength) this.#expectMore();
+    else if (this.#seen > this.#maxBytes) this.#end({ kind: 'too-large' });
     else this.#end(this.#readMessage(message));
   }
 
@@ -131,4 +140,10 @@ export class ClientHelloParser {
     this.#result = result;
     this.#message.clear();
   }
+}
+
+/** Bytes of the whole message, from its header at `at` (RFC 8446 §4). */
+function readLength(bytes: Uint8Array, at: number): number {
+  const [high, middle, low] = [bytes[at + 1] as number, bytes[at + 2] as number, bytes[at + 3] as number];
+  return handshakeHeaderBytes + ((high << 16) | (middle << 8) | low);
 }

@@ -167,17 +167,13 @@ class Reader implements FirstBytesReader, TransportListener {
 
   #succeed(found: Pick<FirstBytes, 'kind'> & Partial<FirstBytes>): void {
     if (this.#stage === 'done') return;
-    // Exactly as long as its content: a larger allocation would show old memory through `.buffer`.
-    const rest = this.#buffer.view(this.#start);
-    const bytes = Buffer.allocUnsafeSlow(rest.length);
-    bytes.set(rest);
     this.#finish({
       outcome: 'read',
       hello: null,
       http2: false,
       proxyHeader: this.#proxyHeader,
       unwantedProxyHeader: false,
-      bytes,
+      bytes: this.#buffer.take(this.#start),
       ended: this.#transport.readEnded,
       ...found,
     });

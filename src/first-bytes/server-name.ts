@@ -38,7 +38,9 @@ export function parseServerName(extension: Uint8Array): string | null | undefine
   const nameLength = ((extension[3] as number) << 8) | (extension[4] as number);
   const onlyOneName = listLength === extension.length - 2 && nameLength === listLength - 3;
   if (!onlyOneName || extension[2] !== 0 || nameLength > maxNameLength + 1) return undefined;
-  return normalizeServerName(String.fromCharCode(...extension.subarray(5)));
+  let text = '';
+  for (let at = 5; at < extension.length; at++) text += String.fromCharCode(extension[at] as number);
+  return normalizeServerName(text);
 }
 
 function normalizeServerName(text: string): string | null | undefined {
