@@ -137,7 +137,7 @@ function resolveTarget(target: Target): ResolvedTarget[] {
 }
 
 /** Addresses in their one spelling (brackets dropped); names in lower case, without a trailing dot. */
-export function normalizeHost(host: string): string {
+function normalizeHost(host: string): string {
   const bare = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
   return normalizeAddress(bare) ?? (host === '*' ? undefined : normalizeDomain(host)) ?? host.toLowerCase();
 }

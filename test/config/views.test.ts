@@ -110,7 +110,7 @@ test('the JSON Schema has every field, with descriptions, defaults and no unknow
   const schema = jsonSchema() as Schema;
   assert.deepEqual(Object.keys(schema.properties!), Object.keys(optionsSchema.shape));
   assert.equal(schema.additionalProperties, false);
-  const timeouts = schema.properties!.timeouts!.properties!;
+  const timeouts = schema.definitions!.Timeouts!.properties!;
   assert.deepEqual([timeouts.connectMs!.default, timeouts.inactivityMs!.default], [5_000, 3_600_000]);
   for (const [name, definition] of Object.entries(schema.definitions!)) {
     assert.ok(definition.description, name);

@@ -54,7 +54,7 @@ export const timeoutsSchema = record('an object of deadlines, such as { connectM
         .optional(),
     ]),
   ) as Numbers<Timeouts>),
-});
+}).meta({ id: 'Timeouts', description: 'Deadlines. One that a route does not name is that of the process.' });
 
 /** Each limit, optional. */
 export const limitsSchema = record('an object of limits, such as { maxConnections: 1000 }', {
@@ -70,6 +70,10 @@ export const limitsSchema = record('an object of limits, such as { maxConnection
         .optional(),
     ]),
   ) as Numbers<Limits>),
+}).meta({
+  id: 'Limits',
+  description:
+    'Limits of the process, or of a route. A route has no counts but its own, and the byte limits of the process.',
 });
 
 /** What applies where the configuration says nothing; milliseconds. */
