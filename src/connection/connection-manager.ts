@@ -107,16 +107,12 @@ export class ConnectionManager {
 
   /** The real client, once a PROXY header told it. */
   setClientAddress(record: ConnectionRecord, address: PeerAddress): void {
-    this.#index.move(record, () => {
-      record.clientAddress = address;
-    });
+    this.#index.setClientAddress(record, address);
   }
 
   /** From here on the route's own timeouts hold. */
   setRoute(record: ConnectionRecord, route: ResolvedRoute): void {
-    this.#index.move(record, () => {
-      record.route = route;
-    });
+    this.#index.setRoute(record, route);
     this.#timeouts.useTimeouts(record, route.timeouts);
     record.note(this.#clock.now(), 'routed', { route: route.name });
     this.#tell('routed', record);
@@ -191,15 +187,13 @@ export class ConnectionManager {
     if (!record.transitionTo('closed')) return;
     this.#timeouts.untrack(record);
     this.#index.remove(record);
-    const summary = summarize(record);
     this.#tally.terminate(
       record,
       record.closers.some((closer) => closer.forced),
     );
-    this.#ended.add(summary);
-    for (const observer of this.#observers) {
-      this.#guard('ended', () => observer.ended?.(record, summary));
-    }
+    this.#ended.add(record);
+    this.#tell('ended', record);
+    record.seal();
   }
 
   #onExpired(record: ConnectionRecord, expired: ExpiredDeadline): void {
@@ -218,7 +212,7 @@ export class ConnectionManager {
     if (!this.initiateCleanupOnce(record, { reason: 'orphaned' })) this.#concludeWhenClosed(record);
   }
 
-  #tell(what: 'opened' | 'routed', record: ConnectionRecord): void {
+  #tell(what: 'opened' | 'routed' | 'ended', record: ConnectionRecord): void {
     for (const observer of this.#observers) this.#guard(what, () => observer[what]?.(record));
   }
 
@@ -259,8 +253,8 @@ export class ConnectionManager {
 
   /** One record, live or among the last ended. */
   find(id: string): RecordSummary | undefined {
-    const record = this.#index.get(id);
-    return record === undefined ? this.#ended.get(id) : summarize(record);
+    const record = this.#index.get(id) ?? this.#ended.get(id);
+    return record === undefined ? undefined : summarize(record);
   }
 
   summaryOf(record: ConnectionRecord): RecordSummary {
@@ -269,7 +263,7 @@ export class ConnectionManager {
 
   /** The newest ended records first. */
   terminations(limit: number): RecordSummary[] {
-    return this.#ended.newest(limit);
+    return this.#ended.newest(limit).map(summarize);
   }
 
   statistics(): ConnectionStatistics {

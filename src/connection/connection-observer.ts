@@ -1,6 +1,5 @@
 import type { TerminationReason } from '../base/termination.ts';
 import type { ConnectionRecord } from './connection-record.ts';
-import type { RecordSummary } from './record-summary.ts';
 
 /**
  * What security, metrics and the log hear about connections. They observe the manager; it knows
@@ -12,7 +11,7 @@ export interface ConnectionObserver {
   /** `record.route` was set. */
   routed?(record: ConnectionRecord): void;
   /** Exactly once for each `opened`: both descriptors are gone, `record.termination` is set. */
-  ended?(record: ConnectionRecord, summary: RecordSummary): void;
+  ended?(record: ConnectionRecord): void;
   /** A connection was turned away before it had a record. */
   refused?(reason: TerminationReason, address: string, port: number): void;
 }

@@ -3,6 +3,7 @@ import { legalMoves } from '../base/termination.ts';
 import type { PeerAddress, Transport } from '../base/transport.ts';
 import type { ResolvedRoute, Timeouts } from '../config/resolved.ts';
 import type { SocketCloser } from './cleanup-socket.ts';
+import { GoneTransport } from './gone-transport.ts';
 
 /** One step of a connection's story. `atMs` counts from accept. */
 export interface TrailEvent {
@@ -13,6 +14,8 @@ export interface TrailEvent {
 
 /** A trail never grows past this: the last place is kept for the ending. */
 const maxTrailEvents = 32;
+
+const noClosers: SocketCloser[] = [];
 
 /** What the ClientHello said. */
 export interface HelloSummary {
@@ -33,7 +36,7 @@ export interface ConnectionOwner {
 export class ConnectionRecord {
   readonly id: string;
   /** The accepted side. */
-  readonly client: Transport;
+  client: Transport;
   /** The address that limits, routes and logs use: from the PROXY header, where one was believed. */
   clientAddress: PeerAddress;
   readonly localPort: number;
@@ -109,6 +112,13 @@ export class ConnectionRecord {
     const owner = this.#owner;
     this.#owner = null;
     owner?.stop();
+  }
+
+  /** Lets go of the sockets, of which only the account is kept: the record may live on for long. */
+  seal(): void {
+    this.client = new GoneTransport(this.client);
+    this.target = null;
+    this.closers = noClosers;
   }
 
   /** Past the first cause: nothing may be started for this connection any more. */

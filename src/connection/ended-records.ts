@@ -1,29 +1,28 @@
-import type { RecordSummary } from './record-summary.ts';
+import type { ConnectionRecord } from './connection-record.ts';
 
-/** The last ended connections, by id and in the order of their ending. Bounded. */
+/** The last ended connections, in the order of their ending. Bounded: a ring. */
 export class EndedRecords {
   readonly #capacity: number;
-  /** A Map keeps insertion order: the first key is the oldest. */
-  readonly #byId = new Map<string, RecordSummary>();
+  readonly #ring: ConnectionRecord[] = [];
+  /** Where the next one goes: the place of the oldest, once the ring is full. */
+  #next = 0;
 
   constructor(capacity: number) {
     this.#capacity = capacity;
   }
 
-  add(summary: RecordSummary): void {
-    this.#byId.set(summary.id, summary);
-    if (this.#byId.size <= this.#capacity) return;
-    for (const oldest of this.#byId.keys()) {
-      this.#byId.delete(oldest);
-      return;
-    }
+  add(record: ConnectionRecord): void {
+    if (this.#capacity === 0) return;
+    this.#ring[this.#next] = record;
+    this.#next = (this.#next + 1) % this.#capacity;
   }
 
-  get(id: string): RecordSummary | undefined {
-    return this.#byId.get(id);
+  get(id: string): ConnectionRecord | undefined {
+    return this.#ring.find((record) => record.id === id);
   }
 
-  newest(limit: number): RecordSummary[] {
-    return [...this.#byId.values()].reverse().slice(0, limit);
+  newest(limit: number): ConnectionRecord[] {
+    const inOrder = [...this.#ring.slice(this.#next), ...this.#ring.slice(0, this.#next)];
+    return inOrder.reverse().slice(0, limit);
   }
 }

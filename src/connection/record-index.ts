@@ -1,3 +1,5 @@
+import type { PeerAddress } from '../base/transport.ts';
+import type { ResolvedRoute } from '../config/resolved.ts';
 import type { ConnectionRecord } from './connection-record.ts';
 
 /** Records of one key, dropped with the last of them. */
@@ -42,29 +44,26 @@ export class RecordIndex {
 
   add(record: ConnectionRecord): void {
     this.#byId.set(record.id, record);
-    this.#group(record);
-  }
-
-  remove(record: ConnectionRecord): void {
-    this.#byId.delete(record.id);
-    this.#ungroup(record);
-  }
-
-  /** Changes what a record is indexed by. */
-  move(record: ConnectionRecord, change: () => void): void {
-    this.#ungroup(record);
-    change();
-    this.#group(record);
-  }
-
-  #group(record: ConnectionRecord): void {
     this.#byRoute.add(record.route?.name, record);
     this.#byAddress.add(record.clientAddress.ip, record);
   }
 
-  #ungroup(record: ConnectionRecord): void {
+  remove(record: ConnectionRecord): void {
+    this.#byId.delete(record.id);
     this.#byRoute.remove(record.route?.name, record);
     this.#byAddress.remove(record.clientAddress.ip, record);
+  }
+
+  setRoute(record: ConnectionRecord, route: ResolvedRoute): void {
+    this.#byRoute.remove(record.route?.name, record);
+    record.route = route;
+    this.#byRoute.add(route.name, record);
+  }
+
+  setClientAddress(record: ConnectionRecord, address: PeerAddress): void {
+    this.#byAddress.remove(record.clientAddress.ip, record);
+    record.clientAddress = address;
+    this.#byAddress.add(address.ip, record);
   }
 
   get(id: string): ConnectionRecord | undefined {

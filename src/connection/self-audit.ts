@@ -52,7 +52,7 @@ export class SelfAudit {
     log: Logger;
     /** Default 5,000. */
     everyMs?: number;
-    /** Called after each timed sweep. */
+    /** Called at the start and after each timed sweep. */
     swept?: () => void;
   }) {
     this.#clock = options.clock;
@@ -65,9 +65,9 @@ export class SelfAudit {
   }
 
   start(): void {
+    this.#swept();
     this.#timer = this.#clock.setTimer(this.#everyMs, () => {
       this.sweep();
-      this.#swept();
       this.start();
     });
   }

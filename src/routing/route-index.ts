@@ -27,8 +27,13 @@ class ListenerTable {
     }
   }
 
-  /** The table for a connection that arrived at `localAddress` (normalised). */
-  at(localAddress: string): PortTable {
+  /** The table for a connection that arrived at `localAddress` (normalised), which is asked for if it matters. */
+  at(localAddress: string | (() => string)): PortTable {
+    if (this.#otherIpv4 === this.#otherIpv6) return this.#otherIpv4;
+    return this.#tableAt(typeof localAddress === 'string' ? localAddress : localAddress());
+  }
+
+  #tableAt(localAddress: string): PortTable {
     const own = this.#byAddress.get(localAddress);
     if (own !== undefined) return own;
     return localAddress.includes(':') ? this.#otherIpv6 : this.#otherIpv4;
@@ -54,9 +59,10 @@ export class RouteIndex {
 
   /**
    * The table for a connection that a listener of the plan accepted at `localAddress` (normalised).
-   * Undefined where a reload removed the listener.
+   * Undefined where a reload removed the listener. A function costs a system call only where the
+   * address matters.
    */
-  table(key: string, localAddress: string): PortTable | undefined {
+  table(key: string, localAddress: string | (() => string)): PortTable | undefined {
     return this.#tables.get(key)?.at(localAddress);
   }
 }

@@ -88,7 +88,7 @@ export class ConnectionHandler {
 
   /** Undefined once a reload took the listener away: the connection was accepted just before. */
   #table(client: Transport, entrance: Entrance): PortTable | undefined {
-    return this.#services.routes().table(entrance.key, client.local.ip);
+    return this.#services.routes().table(entrance.key, () => client.local.ip);
   }
 
   /** Nothing per address yet where the peer is a trusted proxy: it speaks for others. */

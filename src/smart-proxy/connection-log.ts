@@ -1,7 +1,7 @@
 import type { Logger } from '../base/logger.ts';
 import type { ConnectionObserver } from '../connection/connection-observer.ts';
 import type { ConnectionRecord } from '../connection/connection-record.ts';
-import type { RecordSummary } from '../connection/record-summary.ts';
+import { summarize } from '../connection/record-summary.ts';
 
 /** One line for each ended connection, however it ended: a health check is no error (L21). */
 export class ConnectionLog implements ConnectionObserver {
@@ -13,7 +13,7 @@ export class ConnectionLog implements ConnectionObserver {
     this.enabled = enabled;
   }
 
-  ended(_record: ConnectionRecord, summary: RecordSummary): void {
-    if (this.enabled) this.#log.info('connection-closed', { ...summary });
+  ended(record: ConnectionRecord): void {
+    if (this.enabled) this.#log.info('connection-closed', { ...summarize(record) });
   }
 }

@@ -21,7 +21,7 @@ test('a record moves only along the table of legal moves', () => {
 // L3
 test('error, close, end and a timer in one turn: cleanup runs once and the first cause is kept', () => {
   const calls: string[] = [];
-  const table = new Table([{ ended: (_record, { termination }) => calls.push(termination?.reason ?? '') }]);
+  const table = new Table([{ ended: ({ termination }) => calls.push(termination?.reason ?? '') }]);
   const { record } = table.join();
   let stops = 0;
   record.setOwner({
