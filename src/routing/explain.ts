@@ -14,7 +14,7 @@ export interface ExplainQuery extends ConnectionQuery {
   readonly localAddress: string | null;
 }
 
-export interface ExplainedCandidate {
+interface ExplainedCandidate {
   readonly route: string;
   readonly outcome: 'chosen' | 'lost' | 'no-match';
   /** In plain words. */

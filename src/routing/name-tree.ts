@@ -1,3 +1,5 @@
+import { ExactNames } from './exact-names.ts';
+
 /** One label of the reversed-label trie: the path from the root spells a name from its end. */
 interface LabelNode<T> {
   children: Map<string, LabelNode<T>> | null;
@@ -6,24 +8,29 @@ interface LabelNode<T> {
 }
 
 /**
- * Values by name pattern: exact names in a map, wildcards in a trie of labels read from the
+ * Values by name pattern: exact names in a packed map, wildcards in a trie of labels read from the
  * right, `'*'` for any name or none, and null for what does not ask for a name. A look-up costs
  * the labels of the name that the trie knows, however many names there are.
  *
  * Names are lower case, without a trailing dot; so must be the names looked up.
  */
 export class NameTree<T> {
-  #nameless: T | undefined;
-  #any: T | undefined;
-  readonly #exact = new Map<string, T>();
+  readonly #nameless: T | undefined;
+  readonly #any: T | undefined;
+  readonly #exact: ExactNames<T>;
   readonly #root: LabelNode<T> = { children: null, wildcard: undefined };
 
-  /** Sets the value of a pattern. `*.a.test` covers one label or more. */
-  set(pattern: string | null, value: T): void {
-    if (pattern === null) this.#nameless = value;
-    else if (pattern === '*') this.#any = value;
-    else if (pattern.startsWith('*.')) this.#node(pattern.slice(2)).wildcard = value;
-    else this.#exact.set(pattern, value);
+  /** Values by pattern. `*.a.test` covers one label or more. */
+  constructor(values: ReadonlyMap<string | null, T>) {
+    this.#nameless = values.get(null);
+    this.#any = values.get('*');
+    const exact: [string, T][] = [];
+    for (const [pattern, value] of values) {
+      if (pattern === null || pattern === '*') continue;
+      if (pattern.startsWith('*.')) this.#node(pattern.slice(2)).wildcard = value;
+      else exact.push([pattern, value]);
+    }
+    this.#exact = new ExactNames(exact);
   }
 
   /** Calls back for each value whose pattern covers `name` (null: none was given), the least specific first. */

@@ -79,7 +79,7 @@ export class PortTable {
 }
 
 /** Whether a route can only be told from the first bytes. */
-export function asksForBytes({ match }: ResolvedRoute): boolean {
+function asksForBytes({ match }: ResolvedRoute): boolean {
   return match.protocol !== 'tcp' || match.domains !== null || match.alpn !== null;
 }
 
@@ -92,9 +92,9 @@ function nameTree(routes: readonly ResolvedRoute[]): NameTree<ClientList> {
       else if (sharing.at(-1) !== route) sharing.push(route);
     }
   }
-  const tree = new NameTree<ClientList>();
-  for (const [pattern, sharing] of byPattern) tree.set(pattern, new ClientList(sharing));
-  return tree;
+  const lists = new Map<string | null, ClientList>();
+  for (const [pattern, sharing] of byPattern) lists.set(pattern, new ClientList(sharing));
+  return new NameTree(lists);
 }
 
 function smallest(values: readonly number[]): number {

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { Limits, ResolvedRoute } from '../../src/config/resolved.ts';
 import type { ConnectionRecord } from '../../src/connection/connection-record.ts';
+import { addressesPerGeneration } from '../../src/security/rate-table.ts';
 import { SecurityManager } from '../../src/security/security-manager.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 import { type LogLine, limitedRoute, memoryLog, noLimits, recordOf } from './records.ts';
@@ -150,7 +151,7 @@ describe('SecurityManager', () => {
       security.ended(record);
       if (i % 10_000 === 0) most = Math.max(most, security.snapshot().rateEntries);
     }
-    assert.ok(most <= 2 ** 18, `${most} entries`);
+    assert.ok(most <= 2 * addressesPerGeneration, `${most} entries`);
     clock.advance(120_000);
     assert.deepEqual(security.snapshot(), empty);
     assert.equal(clock.pending, 0);
