@@ -22,7 +22,7 @@ export interface LoadedConfiguration {
 const programs = ['.ts', '.mts', '.js', '.mjs'];
 
 /** The names that are looked for, first come first served. */
-export const configurationNames: readonly string[] = [...programs, '.json', '.yaml', '.yml'].map(
+const configurationNames: readonly string[] = [...programs, '.json', '.yaml', '.yml'].map(
   (extension) => `smartproxy.config${extension}`,
 );
 

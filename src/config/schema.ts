@@ -9,7 +9,6 @@ import type {
 import type { matchSchema } from './schema/match.ts';
 import type { optionsSchema, routeSchema } from './schema/options.ts';
 
-export type { DnsHook } from './schema/options.ts';
 export { optionsSchema } from './schema/options.ts';
 
 /** Everything that a configuration may say; see docs/configuration.md. */

@@ -158,6 +158,20 @@ test('an unknown key anywhere in any valid configuration is told with its path',
   );
 });
 
+test('whatever stands anywhere in a configuration, it is accepted or told, never a crash', () => {
+  fc.assert(
+    fc.property(validOptions, fc.nat(), fc.nat(), fc.anything(), (options, place, field, nonsense) => {
+      const objects = objectsIn(options, '');
+      const { value } = objects[place % objects.length]!;
+      const keys = Object.keys(value);
+      const key = keys[field % Math.max(keys.length, 1)] ?? 'x';
+      value[key] = nonsense;
+      for (const problem of problemsOf(options)) assert.match(problem, /^[^\n]+$/);
+    }),
+    { numRuns: 500 },
+  );
+});
+
 function objectsIn(value: unknown, path: string): { path: string; value: Record<string, unknown> }[] {
   if (Array.isArray(value)) return value.flatMap((entry, index) => objectsIn(entry, `${path}[${index}]`));
   if (typeof value !== 'object' || value === null) return [];

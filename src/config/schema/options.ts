@@ -5,6 +5,8 @@ import { anyText, callback, choice, flag, list, record, text, wholeNumber } from
 import { cidrField, matchSchema } from './match.ts';
 
 const cidrList = list("a list such as ['10.0.0.0/8']", cidrField);
+/** An empty list means what it says where it names nobody: nobody is believed, or blocked. */
+const cidrListOrNone = z.array(cidrField, { error: "a list such as ['10.0.0.0/8']" });
 
 export const routeSchema = record("a route such as { name: 'web', match: {...}, action: {...} }", {
   name: text("a unique name of at most 200 characters, such as 'web'", (value) =>
@@ -27,7 +29,9 @@ export const routeSchema = record("a route such as { name: 'web', match: {...}, 
     allow: cidrList
       .meta({ description: 'Only these clients are let in.', defaultText: 'every client' })
       .optional(),
-    block: cidrList.meta({ description: 'These clients are not, even where `allow` has them.' }).optional(),
+    block: cidrListOrNone
+      .meta({ description: 'These clients are not, even where `allow` has them.' })
+      .optional(),
   })
     .meta({
       description: 'Who may use the route. It is matched first; a refused client gets no other route.',
@@ -45,7 +49,7 @@ export const routeSchema = record("a route such as { name: 'web', match: {...}, 
 }).meta({ id: 'Route', description: 'Which connections, and what happens to them.' });
 
 /** How a program answers DNS challenges. */
-export interface DnsHook {
+interface DnsHook {
   /** Resolves once the TXT record can be seen. */
   present(name: string, value: string): Promise<void>;
   /** Removes it. */
@@ -119,7 +123,7 @@ export const optionsSchema = record('an object such as { routes: [...] }', {
   timeouts: timeoutsSchema.meta({ description: 'Deadlines for all routes.' }).optional(),
   limits: limitsSchema.meta({ description: 'Limits for the whole process.' }).optional(),
   proxyProtocol: record("an object such as { trustedSources: ['10.0.0.0/8'] }", {
-    trustedSources: cidrList.meta({
+    trustedSources: cidrListOrNone.meta({
       description: 'Addresses and CIDRs that must send a PROXY header (v1 or v2), which is then believed.',
     }),
   })
@@ -187,7 +191,7 @@ export const optionsSchema = record('an object such as { routes: [...] }', {
       defaultText: '`$STATE_DIRECTORY`, else `$XDG_STATE_HOME/smartproxy`, else `~/.local/state/smartproxy`',
     })
     .optional(),
-  trustForwarded: cidrList
+  trustForwarded: cidrListOrNone
     .meta({
       description:
         'HTTP only. Clients whose `X-Forwarded-*` and `Forwarded` are kept and appended to; those of everybody else are replaced.',
