@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { execPath } from 'node:process';
+import { describe, it } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { processEnvironment } from '../../src/config/environment.ts';
+import { loadConfiguration } from '../../src/config/load.ts';
+import { resolveOptions } from '../../src/config/resolve.ts';
+import { Workspace } from '../support/workspace.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+const readme = readFileSync(join(root, 'README.md'), 'utf8');
+
+/** The code blocks of one language. */
+function snippets(language: string): string[] {
+  return [...readme.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(
+    ([, code = '']) => code,
+  );
+}
+
+describe('the README', () => {
+  it('shows a configuration file that is right', async () => {
+    await using workspace = new Workspace('readme');
+    const [yaml = ''] = snippets('yaml');
+    const { input } = await loadConfiguration(workspace.write('smartproxy.config.yaml', yaml));
+    const { options, warnings } = resolveOptions(input, processEnvironment());
+    assert.deepEqual([options.routes.length, warnings], [3, []]);
+  });
+
+  it('shows a program that runs', async () => {
+    await using workspace = new Workspace('readme');
+    const [program = ''] = snippets('ts');
+    const index = pathToFileURL(join(root, 'src', 'index.ts')).href;
+    const runnable = `${program.replace("'smartproxy'", `'${index}'`).replaceAll(/ports: \d+/g, 'ports: 0')}
+console.log('listening', proxy.listeners().length);
+await proxy.stop();
+`;
+    assert.match(await workspace.run(execPath, [workspace.write('main.ts', runnable)]), /listening 2/);
+  });
+});
