@@ -1,4 +1,3 @@
-import type net from 'node:net';
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { AddressSet } from '../base/prefix-trie.ts';
@@ -73,7 +72,7 @@ export class Assembly {
     this.handler = this.#createHandler(budget);
     this.listeners = new ListenerSet(
       {
-        wrap: (socket: net.Socket) => this.#transports.wrapAccepted(socket),
+        transports: this.#transports,
         accept: (transport, entrance) => this.handler.accept(transport, entrance),
         failed: (_listener, error) => listenerFailed(error),
       },

@@ -1,13 +1,12 @@
-import net from 'node:net';
+import type net from 'node:net';
 import { SmartProxyError } from '../base/errors.ts';
 import type { Transport } from '../base/transport.ts';
 import type { ListenerSpec } from '../routing/listener-plan.ts';
-import { serverOptions } from '../transport/transport-factory.ts';
+import type { TransportFactory } from '../transport/transport-factory.ts';
 import type { Entrance } from './connection-handler.ts';
 
 export interface ListenerServices {
-  /** Makes the accepted socket a transport: paused, without a listener. */
-  wrap(socket: net.Socket): Transport;
+  transports: TransportFactory;
   accept(transport: Transport, entrance: Entrance): void;
   /** The server failed after it was bound. */
   failed(listener: Listener, error: Error): void;
@@ -29,8 +28,9 @@ export class Listener implements Entrance {
     this.key = spec.key;
     this.#spec = spec;
     this.#services = services;
-    this.#server = net.createServer(serverOptions, (socket) =>
-      this.#services.accept(this.#services.wrap(socket), this),
+    const { transports } = services;
+    this.#server = transports.createServer((socket) =>
+      this.#services.accept(transports.wrapAccepted(socket), this),
     );
   }
 
@@ -59,6 +59,7 @@ export class Listener implements Entrance {
     else if (address !== null) await this.#listen({ port, host: address });
     else await this.#listenEverywhere(port);
     this.#server.on('error', (error) => this.#services.failed(this, error));
+    this.#services.transports.inheritOptions(this.#server);
     const bound = this.#server.address() as net.AddressInfo;
     this.#port = bound.port;
     this.#address = bound.address;
