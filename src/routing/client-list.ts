@@ -19,14 +19,15 @@ interface Candidate {
 export class ClientList {
   /** The only route, where it takes every client: the usual case, answered without a further look. */
   readonly #only: ResolvedRoute | null;
-  readonly #everyone: readonly Candidate[];
-  readonly #blocks: PrefixTrie<readonly Candidate[]> | null;
+  readonly #everyone: readonly Candidate[] = nobody;
+  readonly #blocks: PrefixTrie<readonly Candidate[]> | null = null;
 
   constructor(routes: readonly ResolvedRoute[]) {
+    this.#only = onlyOpenRoute(routes);
+    if (this.#only !== null) return;
     const open = routes.filter((route) => route.match.clientIp === null);
-    this.#only = routes.length === 1 && open[0]?.match.alpn === null ? open[0] : null;
-    this.#everyone = this.#only === null ? inOrder(open.map((route) => toCandidate(route, -1))) : [];
-    this.#blocks = open.length === routes.length ? null : this.#compileBlocks(routes);
+    this.#everyone = inOrder(open.map((route) => toCandidate(route, -1)));
+    if (open.length < routes.length) this.#blocks = this.#compileBlocks(routes);
   }
 
   /** The best route for a client that offers these protocols. */
@@ -48,6 +49,14 @@ export class ClientList {
     }
     return trie;
   }
+}
+
+const nobody: readonly Candidate[] = [];
+
+function onlyOpenRoute(routes: readonly ResolvedRoute[]): ResolvedRoute | null {
+  const [route] = routes;
+  if (route === undefined || routes.length > 1) return null;
+  return route.match.clientIp === null && route.match.alpn === null ? route : null;
 }
 
 function blocksOf(routes: readonly ResolvedRoute[]): { cidr: Cidr; own: ResolvedRoute[] }[] {

@@ -73,6 +73,22 @@ describe('explainConnection', () => {
     );
   });
 
+  // L18
+  it('never depends on first bytes that the table does not ask for', () => {
+    fc.assert(
+      fc.property(fc.array(anyRoute, { maxLength: 6 }), anyQuery, (sketches, query) => {
+        const index = compileRoutes(routesOf(...sketches));
+        for (const { key } of index.listeners) {
+          const table = index.table(key, query.localAddress);
+          if (table?.needs(query.clientIp) !== 'nothing') continue;
+          const unread = { clientIp: query.clientIp, kind: 'none', serverName: null, alpn: [] } as const;
+          assert.equal(table.match(query), table.match(unread));
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
   it('imagines the connection at the listener where nobody says at which address', () => {
     fc.assert(
       fc.property(fc.array(anyRoute, { maxLength: 6 }), anyQuery, (sketches, query) => {
