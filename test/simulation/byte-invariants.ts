@@ -21,12 +21,11 @@ interface Direction {
  * wherever the receiver was given to believe so by a FIN, and in every graceful ending.
  */
 export function checkBytes(world: World, story: Story): string[] {
-  const { record } = story;
-  const client = actorOf(world, record.client as MemoryTransport);
+  const { record, target } = story;
+  const client = actorOf(world, story.client);
   const problems = checkCounts(world, story, client);
-  const { target } = record;
   if (target === null) return [...problems, ...checkUnjoined(story, client)];
-  const backend = actorOf(world, target as MemoryTransport);
+  const backend = actorOf(world, target);
   const skipped = record.proxyHeaderBytes;
   const added = proxyHeaderLength(backend.received, record.route?.name);
   const towardsTarget = { name: 'to the target', from: client, to: backend, skipped, added };
@@ -73,9 +72,9 @@ function isPrefix(part: Uint8Array, whole: Uint8Array): boolean {
 }
 
 /** `bytes` of the record, against what the client's own socket moved (M1). */
-function checkCounts(world: World, { record }: Story, client: Actor): string[] {
+function checkCounts(world: World, { record, client: end }: Story, client: Actor): string[] {
   const problems: string[] = [];
-  const plan = world.arrivals.get(record.client);
+  const plan = world.arrivals.get(end);
   const header = record.proxyHeaderBytes;
   if (record.bytesFromClient > client.sent.length - header) problems.push('read more than was sent');
   if (client.received.length > record.bytesToClient) problems.push('the client got more than was counted');

@@ -8,23 +8,18 @@ import type {
   PeerAddress,
 } from '../../src/base/transport.ts';
 import { type MemoryTransport, memoryPair } from '../../src/transport/memory-transport.ts';
-import { Actor } from './actor.ts';
-import type { ClientPlan, NetworkPlan } from './plan.ts';
-import { Choices } from './random.ts';
-import { backendScript } from './scripts.ts';
+import { Actor, type Script } from './actor.ts';
+import { type BackendPlan, backendPlan, type ClientPlan, type DialOutcome, type Plan } from './plan.ts';
 
 /** Told what happens, when somebody wants to read it. */
 export type Trace = (who: string, what: string) => void;
-
-type DialOutcome = 'accept' | 'refuse' | 'hang' | 'unreachable' | 'no-name';
 
 const proxyAddress = '192.0.2.100';
 
 /** Everything outside of the proxy: clients, backends, and the wires between. */
 export class Network {
   readonly #clock: Clock;
-  readonly #plan: NetworkPlan;
-  readonly #seed: number;
+  readonly #plan: Plan;
   readonly #trace: Trace | null;
   /** Who is at the other end of each of the proxy's transports. */
   readonly actors = new Map<MemoryTransport, Actor>();
@@ -36,10 +31,9 @@ export class Network {
   /** Dials that are neither answered nor aborted. */
   dialing = 0;
 
-  constructor(clock: Clock, plan: NetworkPlan, seed: number, trace: Trace | null) {
+  constructor(clock: Clock, plan: Plan, trace: Trace | null) {
     this.#clock = clock;
     this.#plan = plan;
-    this.#seed = seed;
     this.#trace = trace;
   }
 
@@ -54,29 +48,12 @@ export class Network {
 
   readonly dial: Dial = (endpoint, handlers) => {
     const number = this.#dials++;
-    const choices = new Choices(this.#seed * 31 + number * 7919 + 1);
-    const outcome = choices.weighted<DialOutcome>({
-      accept: 16,
-      refuse: 2,
-      hang: 1,
-      unreachable: 0.5,
-      'no-name': 0.5,
-    });
-    this.outcomes.push(outcome);
-    const delayMs = choices.of([0, 0, choices.between(0, 10), choices.between(0, 300)]);
-    const late = choices.chance(this.#plan.lateShare);
-    return this.#answer(
-      `backend ${number} (${hostOf(endpoint)})`,
-      { outcome, delayMs, late, choices },
-      handlers,
-    );
+    const plan = backendPlan(this.#plan, number);
+    this.outcomes.push(plan.outcome);
+    return this.#answer(`backend ${number} (${hostOf(endpoint)})`, plan, handlers);
   };
 
-  #answer(
-    name: string,
-    plan: { outcome: DialOutcome; delayMs: number; late: boolean; choices: Choices },
-    handlers: DialHandlers,
-  ): Dialing {
+  #answer(name: string, plan: BackendPlan, handlers: DialHandlers): Dialing {
     let aborted = false;
     let answered = false;
     this.dialing++;
@@ -85,7 +62,7 @@ export class Network {
       if (aborted && !(plan.late && plan.outcome === 'accept')) return;
       if (!aborted) this.dialing--;
       answered = true;
-      if (plan.outcome === 'accept') handlers.onConnected(this.#accept(name, plan.choices));
+      if (plan.outcome === 'accept') handlers.onConnected(this.#accept(name, plan.script));
       else handlers.onFailed(failures[plan.outcome as keyof typeof failures]);
     };
     if (plan.outcome !== 'hang') this.#clock.setTimer(plan.delayMs, settle);
@@ -97,8 +74,8 @@ export class Network {
     };
   }
 
-  #accept(name: string, choices: Choices): MemoryTransport {
-    const actor = new Actor(name, backendScript(choices), this.#clock, this.#trace);
+  #accept(name: string, script: Script): MemoryTransport {
+    const actor = new Actor(name, script, this.#clock, this.#trace);
     const transport = this.#join(
       actor,
       { ip: proxyAddress, port: 50_000 },
@@ -109,12 +86,12 @@ export class Network {
   }
 
   #join(actor: Actor, local: PeerAddress, peer: PeerAddress): MemoryTransport {
-    const { latencyMs } = this.#plan;
+    const { latencyMs } = this.#plan.network;
     const clock = this.#clock;
     const latency = latencyMs === 0 ? () => 0 : () => Math.floor(clock.random() * (latencyMs + 1));
     const trace = this.#trace;
     const [near, far] = memoryPair({
-      ...this.#plan,
+      ...this.#plan.network,
       clock,
       latency,
       addresses: [peer, local],

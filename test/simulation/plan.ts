@@ -1,7 +1,7 @@
 import type { Script } from './actor.ts';
 import { Choices } from './random.ts';
 import { ports } from './routes.ts';
-import { clientScript, type Opening } from './scripts.ts';
+import { backendScript, clientScript, type Opening } from './scripts.ts';
 
 export interface ClientPlan {
   readonly name: string;
@@ -10,6 +10,17 @@ export interface ClientPlan {
   readonly localPort: number;
   readonly connectAtMs: number;
   readonly opening: Opening;
+  readonly script: Script;
+}
+
+export type DialOutcome = 'accept' | 'refuse' | 'hang' | 'unreachable' | 'no-name';
+
+/** How one dial comes out, and what the backend then does. */
+export interface BackendPlan {
+  readonly outcome: DialOutcome;
+  readonly delayMs: number;
+  /** It is accepted even if it was aborted before, against the contract. */
+  readonly late: boolean;
   readonly script: Script;
 }
 
@@ -54,6 +65,8 @@ export interface LimitPlan {
 export interface Plan {
   readonly seed: number;
   readonly clients: readonly ClientPlan[];
+  /** In the order of the dials; those beyond are drawn from the seed. */
+  readonly backends: readonly BackendPlan[];
   readonly operator: readonly OperatorPlan[];
   readonly network: NetworkPlan;
   readonly timeouts: TimeoutPlan;
@@ -75,6 +88,7 @@ export function makePlan(seed: number): Plan {
   return {
     seed,
     clients,
+    backends: [],
     operator: operatorPlan(choices, horizonMs),
     network: networkPlan(choices),
     timeouts: timeoutPlan(choices),
@@ -97,6 +111,19 @@ function clientPlan(choices: Choices, index: number, limits: LimitPlan): ClientP
     connectAtMs: choices.of([0, 0, choices.between(0, 50), choices.between(0, 1_000)]),
     opening,
     script,
+  };
+}
+
+/** The backend of the dial with this number, the same for a seed whatever else happens. */
+export function backendPlan(plan: Plan, dialNumber: number): BackendPlan {
+  const scripted = plan.backends[dialNumber];
+  if (scripted !== undefined) return scripted;
+  const choices = new Choices(plan.seed * 31 + dialNumber * 7_919 + 1);
+  return {
+    outcome: choices.weighted({ accept: 16, refuse: 2, hang: 1, unreachable: 0.5, 'no-name': 0.5 }),
+    delayMs: choices.of([0, 0, choices.between(0, 10), choices.between(0, 300)]),
+    late: choices.chance(plan.network.lateShare),
+    script: backendScript(choices),
   };
 }
 

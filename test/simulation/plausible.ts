@@ -13,13 +13,13 @@ const joinedPhases: readonly ConnectionState[] = ['established', 'half-closed'];
 const leaving: readonly Deed[] = ['reset', 'destroy'];
 
 const checks: Partial<Record<TerminationReason, Check>> = {
-  'client-closed': (world, { record }) => did(world, record.client, ['fin', 'destroy']),
+  'client-closed': (world, { client }) => did(world, client, ['fin', 'destroy']),
   'target-closed': (_, { record }) => record.targetEnded && joined(record.termination?.phase),
-  'client-reset': (world, { record }) => did(world, record.client, leaving),
-  'target-reset': (world, { record }) => did(world, record.target, leaving),
-  'client-timed-out': (world, { record }) => did(world, record.client, ['give-up']),
-  'target-timed-out': (world, { record }) =>
-    did(world, record.target, ['give-up']) && joined(record.termination?.phase),
+  'client-reset': (world, { client }) => did(world, client, leaving),
+  'target-reset': (world, { target }) => did(world, target, leaving),
+  'client-timed-out': (world, { client }) => did(world, client, ['give-up']),
+  'target-timed-out': (world, { record, target }) =>
+    did(world, target, ['give-up']) && joined(record.termination?.phase),
   'connect-refused': (world, story) => world.network.outcomes.includes('refuse') && whileDialing(story),
   'connect-unreachable': (world, story) =>
     world.network.outcomes.includes('unreachable') && whileDialing(story),
@@ -46,12 +46,12 @@ const checks: Partial<Record<TerminationReason, Check>> = {
   'connection-limit': ({ plan }, { record }) =>
     plan.limits.maxConnectionsPerIp > 0 || plan.limits.maxConnections > 0 || record.route?.name === 'spread',
   'rate-limit': ({ plan }) => plan.limits.connectionsPerMinutePerIp > 0,
-  'invalid-proxy-header': (world, { record }) =>
-    opening(world, record)?.realIp === null || !whole(world, record),
-  'invalid-hello': (world, { record }) =>
-    ['garbage', 'http', 'nothing'].includes(opening(world, record)?.kind ?? '') || !whole(world, record),
-  'initial-data-too-large': (world, { record }) =>
-    world.plan.limits.initialDataBytes < 2_000 || !whole(world, record),
+  'invalid-proxy-header': (world, { client }) =>
+    opening(world, client)?.realIp === null || !whole(world, client),
+  'invalid-hello': (world, { client }) =>
+    ['garbage', 'http', 'nothing'].includes(opening(world, client)?.kind ?? '') || !whole(world, client),
+  'initial-data-too-large': (world, { client }) =>
+    world.plan.limits.initialDataBytes < 2_000 || !whole(world, client),
   'handler-ended': (_, { record }) => record.route?.name === 'handler',
   'handler-failed': (_, { record }) => record.route?.name === 'handler',
 };
@@ -67,12 +67,12 @@ export function implausible(world: World, story: Story): string | null {
   return check(world, story) ? null : `${termination.reason} in ${termination.phase}, without a cause`;
 }
 
-function opening(world: World, record: Story['record']): Opening | undefined {
-  return world.arrivals.get(record.client)?.opening;
+function opening(world: World, client: MemoryTransport): Opening | undefined {
+  return world.arrivals.get(client)?.opening;
 }
 
-function whole(world: World, record: Story['record']): boolean {
-  return opening(world, record)?.whole === true;
+function whole(world: World, client: MemoryTransport): boolean {
+  return opening(world, client)?.whole === true;
 }
 
 function joined(phase: ConnectionState | undefined): boolean {

@@ -1,7 +1,8 @@
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { makePlan, type Plan, without } from './plan.ts';
-import { World } from './world.ts';
+import { makePlan, type Plan } from './plan.ts';
+import { runPlan, shrink } from './runner.ts';
+import type { World } from './world.ts';
 
 /** Failing seeds that are shown in full; more are only named. */
 const shownFailures = 5;
@@ -9,14 +10,11 @@ const shownFailures = 5;
 /** How often each reason struck in each phase: shows what the seeds reach. */
 const tally = new Map<string, number>();
 
-async function runPlan(plan: Plan, trace = false): Promise<{ problems: string[]; lines: string[] }> {
-  const world = new World(plan, { trace });
-  const problems = world.needsEventLoop ? await world.runAsync() : world.run();
+function count(world: World): void {
   for (const { record } of world.witness.stories.values()) {
     const key = `${record.termination?.reason} in ${record.termination?.phase}`;
     tally.set(key, (tally.get(key) ?? 0) + 1);
   }
-  return { problems, lines: world.lines };
 }
 
 function showTally(): void {
@@ -25,22 +23,9 @@ function showTally(): void {
   }
 }
 
-/** Leaves out one actor after the other for as long as it still fails. */
-async function shrink(plan: Plan): Promise<Plan> {
-  for (let index = plan.clients.length - 1; index >= 0; index--) {
-    const smaller = without(plan, { client: index });
-    if ((await runPlan(smaller)).problems.length > 0) return shrink(smaller);
-  }
-  for (let index = plan.operator.length - 1; index >= 0; index--) {
-    const smaller = without(plan, { operator: index });
-    if ((await runPlan(smaller)).problems.length > 0) return shrink(smaller);
-  }
-  return plan;
-}
-
 async function show(plan: Plan): Promise<void> {
   const smallest = await shrink(plan);
-  const { problems, lines } = await runPlan(smallest, true);
+  const { problems, world: run } = await runPlan(smallest, { trace: true });
   const actors = smallest.clients.map(({ name }) => name).join(', ');
   process.stdout.write(`\nseed ${plan.seed} failed; smallest world that still does: ${actors}\n`);
   const { clients, ...world } = smallest;
@@ -48,7 +33,7 @@ async function show(plan: Plan): Promise<void> {
   for (const { name, ip, localPort, connectAtMs, opening } of clients) {
     process.stdout.write(`  ${JSON.stringify({ name, ip, localPort, connectAtMs, opening })}\n`);
   }
-  for (const line of lines.slice(-400)) process.stdout.write(`  ${line}\n`);
+  for (const line of run.lines.slice(-400)) process.stdout.write(`  ${line}\n`);
   for (const problem of problems) process.stdout.write(`  problem: ${problem}\n`);
   process.stdout.write(`  replay: node test/simulation/run.ts --seed ${plan.seed}\n`);
 }
@@ -64,12 +49,13 @@ async function main(): Promise<void> {
   });
   const only = values.seed === undefined ? null : Number(values.seed);
   const from = only ?? Number(values.from);
-  const count = only === null ? Number(values.seeds) : 1;
-  if (![from, count].every(Number.isSafeInteger) || count < 1) throw new Error('seeds are whole numbers');
+  const seeds = only === null ? Number(values.seeds) : 1;
+  if (![from, seeds].every(Number.isSafeInteger) || seeds < 1) throw new Error('seeds are whole numbers');
   const failed: number[] = [];
-  for (let seed = from; seed < from + count; seed++) {
+  for (let seed = from; seed < from + seeds; seed++) {
     const plan = makePlan(seed);
-    const { problems } = await runPlan(plan);
+    const { problems, world } = await runPlan(plan);
+    count(world);
     if (problems.length === 0) continue;
     failed.push(seed);
     if (failed.length <= shownFailures) await show(plan);
@@ -77,7 +63,7 @@ async function main(): Promise<void> {
   if (values.tally) showTally();
   if (failed.length > shownFailures)
     process.stdout.write(`failed seeds: ${failed.slice(0, 100).join(' ')}\n`);
-  process.stdout.write(`${count - failed.length} passed, ${failed.length} failed\n`);
+  process.stdout.write(`${seeds - failed.length} passed, ${failed.length} failed\n`);
   process.exitCode = failed.length === 0 ? 0 : 1;
 }
 

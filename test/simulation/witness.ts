@@ -8,6 +8,10 @@ import type { Trace } from './network.ts';
 /** What one record went through, written down independently of the manager. */
 export interface Story {
   readonly record: ConnectionRecord;
+  /** The record itself lets go of its transports at its end. */
+  readonly client: MemoryTransport;
+  /** As it was when the first cause struck. */
+  target: MemoryTransport | null;
   readonly states: string[];
   cleanups: number;
   firstCause: TerminationReason | null;
@@ -18,8 +22,6 @@ export interface Story {
   establishedAt: number;
   ended: number;
   endedAt: number;
-  /** What the client's and the target's transport had moved when it ended. */
-  bytes: { fromClient: number; toTarget: number; fromTarget: number; toClient: number } | null;
 }
 
 /** Watches the manager from outside: its observers' calls, and the calls of its own chain. */
@@ -30,8 +32,11 @@ export class Witness implements ConnectionObserver {
   readonly #now: () => number;
 
   readonly #trace: Trace;
+  /** Asked after each move: what is wrong now, or null. */
+  readonly #check: (record: ConnectionRecord) => string | null;
 
-  constructor(now: () => number, trace: Trace) {
+  constructor(now: () => number, trace: Trace, check: (record: ConnectionRecord) => string | null) {
+    this.#check = check;
     this.#now = now;
     this.#trace = trace;
   }
@@ -45,6 +50,7 @@ export class Witness implements ConnectionObserver {
       if (story !== undefined && story.firstCause === null) {
         story.firstCause = cause.reason;
         story.causedAt = this.#now();
+        story.target = record.target as MemoryTransport | null;
         story.quietMs = this.#now() - Math.max(story.establishedAt, lastReadAt(record));
       }
       return initiate(record, cause);
@@ -61,6 +67,8 @@ export class Witness implements ConnectionObserver {
     if (this.stories.has(record)) this.problems.push(`${record.id}: opened twice`);
     const story: Story = {
       record,
+      client: record.client as MemoryTransport,
+      target: null,
       states: [record.state],
       cleanups: 0,
       firstCause: null,
@@ -70,7 +78,6 @@ export class Witness implements ConnectionObserver {
       establishedAt: 0,
       ended: 0,
       endedAt: 0,
-      bytes: null,
     };
     this.stories.set(record, story);
     this.#trace(record.id, `opened for ${record.client.peer.ip}:${record.client.peer.port}`);
@@ -85,6 +92,8 @@ export class Witness implements ConnectionObserver {
       if (!moved) return false;
       story.states.push(state);
       this.#trace(record.id, state);
+      const problem = this.#check(record);
+      if (problem !== null) this.problems.push(`${record.id}: ${problem}`);
       if (state === 'dialing') story.dialingAt = this.#now();
       if (state === 'established') story.establishedAt = this.#now();
       if (!legalMoves[from].includes(state))
@@ -101,15 +110,7 @@ export class Witness implements ConnectionObserver {
     }
     story.ended++;
     story.endedAt = this.#now();
-    const client = record.client as MemoryTransport;
-    const target = record.target as MemoryTransport | null;
-    story.bytes ??= {
-      fromClient: client.bytesRead,
-      toClient: client.bytesWritten,
-      fromTarget: target?.bytesRead ?? 0,
-      toTarget: target?.bytesWritten ?? 0,
-    };
-    if (!client.closed || target?.closed === false)
+    if (!story.client.closed || story.target?.closed === false)
       this.problems.push(`${record.id}: ended with an open socket`);
   }
 

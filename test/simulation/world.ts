@@ -1,6 +1,7 @@
 import type { Logger } from '../../src/base/logger.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 import { checkAtTheEnd } from './invariants.ts';
+import { exceededLimit } from './limit-invariants.ts';
 import { Network, type Trace } from './network.ts';
 import { findOverdue } from './overdue.ts';
 import type { ClientPlan, OperatorPlan, Plan } from './plan.ts';
@@ -35,8 +36,12 @@ export class World {
     this.#traced = options.trace === true;
     this.clock = new VirtualClock({ seed: plan.seed });
     this.proxyClock = new ProxyClock(this.clock);
-    this.network = new Network(this.clock, plan.network, plan.seed, this.#traced ? this.#trace : null);
-    this.witness = new Witness(() => this.clock.now(), this.#trace);
+    this.network = new Network(this.clock, plan, this.#traced ? this.#trace : null);
+    this.witness = new Witness(
+      () => this.clock.now(),
+      this.#trace,
+      (record) => exceededLimit(this, record),
+    );
     this.proxy = new SimulatedProxy(plan, {
       clock: this.proxyClock,
       log: this.#logger(),
