@@ -1,0 +1,43 @@
+import type { SmartProxyOptions } from '../config/schema.ts';
+import type { Explanation } from '../routing/explain.ts';
+import { explain as explainOptions } from '../smart-proxy/explain.ts';
+import { AdminClient } from './admin-client.ts';
+import { type ConfigurationChoice, configurationSource, namingFile } from './configuration.ts';
+import { json, printable, type Terminal, table } from './terminal.ts';
+
+export interface ExplainChoice extends ConfigurationChoice {
+  client?: string | undefined;
+  admin?: string | undefined;
+  json?: boolean | undefined;
+}
+
+/**
+ * `smartproxy explain TARGET`: of the configuration; of the running instance for the id of a
+ * connection, or with `--admin`.
+ */
+export async function explain(target: string, choice: ExplainChoice, terminal: Terminal): Promise<void> {
+  const remote = choice.admin !== undefined || !target.includes('://');
+  const explanation = remote ? await askInstance(target, choice) : await askConfiguration(target, choice);
+  terminal.out(choice.json ? json(explanation) : describe(target, explanation));
+}
+
+async function askInstance(target: string, { admin, client }: ExplainChoice): Promise<Explanation> {
+  const query = new URLSearchParams({ target, ...(client !== undefined && { client }) });
+  return (await new AdminClient(admin).get(`/api/v1/explain?${query}`)) as Explanation;
+}
+
+async function askConfiguration(target: string, choice: ExplainChoice): Promise<Explanation> {
+  const source = configurationSource(choice);
+  const { client } = choice;
+  return namingFile(source.file, async () => {
+    const { input } = await source.read();
+    return explainOptions(input as SmartProxyOptions, target, client === undefined ? {} : { client });
+  });
+}
+
+function describe(target: string, { route, listener, candidates }: Explanation): string {
+  const answer = route === null ? 'no route takes it' : `takes the route ${route}`;
+  const where = listener === null ? 'nothing listens there' : `listener ${listener}`;
+  const rows = candidates.map((candidate) => [candidate.route, candidate.outcome, candidate.why]);
+  return `${printable(`${target} ${answer} (${where})`)}\n${table(['ROUTE', 'OUTCOME', 'WHY'], rows)}`;
+}

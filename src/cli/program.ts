@@ -1,0 +1,122 @@
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { jsonSchema } from '../config/json-schema.ts';
+import { connections, drain, reload, status, terminate } from './admin-commands.ts';
+import { check } from './check.ts';
+import { demo } from './demo.ts';
+import { explain } from './explain.ts';
+import { run } from './run.ts';
+import { type ExitCode, exitCodeOf, json, type Terminal, tellFailure } from './terminal.ts';
+
+/** Runs one command line, without `node` and the script. Never rejects. */
+export async function runCommand(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  let code: ExitCode = 0;
+  const program = createProgram(terminal, (result) => {
+    code = result;
+  });
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return code;
+  } catch (error) {
+    tellFailure(error, terminal);
+    return exitCodeOf(error);
+  }
+}
+
+function createProgram(terminal: Terminal, setCode: (code: ExitCode) => void): Command {
+  const program = new Command('smartproxy')
+    .description('An edge proxy that tells why each connection ended.')
+    .version(packageVersion(), '--version', 'print the version')
+    .helpOption('-h, --help', 'print how a command is used')
+    .configureOutput({ writeOut: terminal.out, writeErr: terminal.err })
+    .exitOverride();
+  addRunning(program);
+  addConfiguration(program, terminal, setCode);
+  addControl(program, terminal);
+  return program;
+}
+
+function addRunning(program: Command): void {
+  const runs = program.command('run').description('run in the foreground, until a signal ends it');
+  withConfiguration(runs)
+    .option(
+      '--from <url>',
+      'listen here: tls://a.test:8443 (passthrough by name) or tcp://:5432; may repeat',
+      collect,
+    )
+    .option('--to <url>', 'forward there: tcp://127.0.0.1:9443 or unix:/path; one for each --from', collect)
+    .option('--admin <where>', 'where the admin API listens: 127.0.0.1:9901 or unix:/path')
+    .option('--no-admin', 'no admin API')
+    .action((choice) => run(asRunChoice(choice)));
+  program
+    .command('demo')
+    .description('a complete example on free ports with built-in backends; prints what to try')
+    .action(() => demo());
+}
+
+/** Commander says `true` for a `--no-…` option that was not given. */
+function asRunChoice<Choice extends { admin?: string | boolean }>(
+  choice: Choice,
+): Choice & { admin?: string | false } {
+  const { admin, ...others } = choice;
+  return { ...others, ...(admin !== true && admin !== undefined && { admin }) } as Choice & {
+    admin?: string | false;
+  };
+}
+
+function addConfiguration(program: Command, terminal: Terminal, setCode: (code: ExitCode) => void): void {
+  const checks = program
+    .command('check')
+    .description('validate a configuration; print each problem and warning');
+  withJson(withConfiguration(checks)).action(async (choice) => setCode(await check(choice, terminal)));
+  const explains = program
+    .command('explain')
+    .description('say which route wins, and for each other one why it does not')
+    .argument('<target>', 'https://a.test/x, tls://a.test:443, tcp://:5432, or the id of a connection')
+    .option('--client <ip>', 'who connects (default: 127.0.0.1)');
+  withAdmin(withConfiguration(explains)).action((target, choice) => explain(target, choice, terminal));
+  program
+    .command('schema')
+    .description("print the configuration's JSON Schema")
+    .option('--json', 'the same: it is JSON already')
+    .action(() => terminal.out(json(jsonSchema())));
+}
+
+function addControl(program: Command, terminal: Terminal): void {
+  const command = (usage: string, description: string): Command =>
+    withAdmin(program.command(usage).description(description));
+  command('status', 'what a running instance has counted').action((choice) => status(choice, terminal));
+  command('connections [id]', 'the connections of a running instance, or everything about one')
+    .option('--ended', 'the newest that have ended, instead of those that live')
+    .action((id, choice) => connections(id, choice, terminal));
+  command('terminate <id>', 'end a connection').action((id, choice) => terminate(id, choice, terminal));
+  command('reload', 'make a running instance read its configuration again').action((choice) =>
+    reload(choice, terminal),
+  );
+  command('drain', 'make a running instance end when its connections have').action((choice) =>
+    drain(choice, terminal),
+  );
+}
+
+function withConfiguration(command: Command): Command {
+  return command.option('--config <file>', 'the configuration (default: smartproxy.config.* in this folder)');
+}
+
+function withAdmin(command: Command): Command {
+  const text =
+    'the running instance: http://127.0.0.1:9901 or unix:/path (default: SMARTPROXY_ADMIN, else the default socket)';
+  return withJson(command.option('--admin <url>', text));
+}
+
+function withJson(command: Command): Command {
+  return command.option('--json', 'print JSON');
+}
+
+function collect(value: string, before: string[] = []): string[] {
+  return [...before, value];
+}
+
+function packageVersion(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
