@@ -28,6 +28,7 @@ export function closingEffect(reason: TerminationReason, joined: boolean): Closi
 
 const deadlineReasons: Record<Exclude<ExpiredDeadline, 'cleanupGrace'>, TerminationReason> = {
   initialData: 'initial-data-timeout',
+  targetSelection: 'target-selection-failed',
   connect: 'connect-timeout',
   tlsHandshake: 'tls-handshake-timeout',
   inactivity: 'inactivity',

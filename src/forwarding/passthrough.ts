@@ -41,6 +41,7 @@ class DialingPhase implements TransportListener, ConnectionOwner {
   #dialing: Dialing | null = null;
   #lastFailure: DialFailure | null = null;
   #dialStartedAt = 0;
+  #deadlineAt = 0;
   #stopped = false;
 
   constructor(
@@ -59,7 +60,8 @@ class DialingPhase implements TransportListener, ConnectionOwner {
 
   start(firstBytes: Uint8Array): void {
     const { client } = this.#record;
-    this.#services.timeouts.arm(this.#record, 'connect', this.#route.timeouts.connectMs);
+    this.#deadlineAt = this.#services.clock.now() + this.#route.timeouts.connectMs;
+    this.#arm('connect');
     client.setListener(this);
     if (!this.#record.clientEnded) client.resume();
     this.#buffer.adopt(firstBytes);
@@ -75,13 +77,27 @@ class DialingPhase implements TransportListener, ConnectionOwner {
     this.#buffer.take();
   }
 
+  /** One deadline for everything until the target is reached; whoever is waited for at its end is to blame. */
+  #arm(waitingFor: 'targetSelection' | 'connect'): void {
+    const { connectMs } = this.#route.timeouts;
+    const leftMs = connectMs === 0 ? 0 : Math.max(1, this.#deadlineAt - this.#services.clock.now());
+    this.#services.timeouts.arm(this.#record, waitingFor, leftMs);
+  }
+
   #tryNext(): void {
     const next = this.#selector.next(this.#context, this.#tried);
     if (!(next instanceof Promise)) return this.#select(next);
+    this.#arm('targetSelection');
     next.then(
-      (selection) => this.#select(selection),
+      (selection) => this.#selectedLater(selection),
       (error) => this.#select({ failed: true, error }),
     );
+  }
+
+  #selectedLater(selection: Selection | SelectionFailure): void {
+    if (this.#stopped) return;
+    this.#arm('connect');
+    this.#select(selection);
   }
 
   #select(selection: Selection | SelectionFailure | null): void {

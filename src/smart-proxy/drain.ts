@@ -7,6 +7,7 @@ export class Drain implements ConnectionObserver {
   readonly #clock: Clock;
   readonly #manager: ConnectionManager;
   readonly #waiting = new Set<() => void>();
+  #hurried = false;
 
   constructor(clock: Clock, manager: ConnectionManager) {
     this.#clock = clock;
@@ -23,7 +24,7 @@ export class Drain implements ConnectionObserver {
    * `cleanupGraceMs`. What is left after the grace ends with reason `shutdown`.
    */
   async run(graceMs: number, cleanupGraceMs: number): Promise<void> {
-    if (await this.#emptyWithin(graceMs)) return;
+    if (await this.#emptyWithin(this.#hurried ? 0 : graceMs)) return;
     this.#manager.forceClosing();
     for (const record of this.#manager.live())
       this.#manager.initiateCleanupOnce(record, { reason: 'shutdown' });
@@ -32,8 +33,9 @@ export class Drain implements ConnectionObserver {
     await this.#emptyWithin(cleanupGraceMs);
   }
 
-  /** Ends the waiting of a `run` under way: the second signal. */
+  /** The second signal: ends the waiting of a `run` under way, or the grace of one that is about to begin. */
   hurry(): void {
+    this.#hurried = true;
     for (const resolve of this.#waiting) resolve();
   }
 

@@ -30,7 +30,7 @@ export class InheritedSockets {
     const listening = listeningSockets();
     const sockets: InheritedSocket[] = [];
     for (let fd = firstDescriptor; fd < firstDescriptor + count; fd++) {
-      const bound = listening.get(readlinkSync(`/proc/self/fd/${fd}`));
+      const bound = listening.get(linkOf(fd));
       if (bound !== undefined) sockets.push({ fd, ...bound });
     }
     return new InheritedSockets(sockets);
@@ -44,6 +44,15 @@ export class InheritedSockets {
         port === spec.port && (address === wanted || (spec.address === null && address === '0.0.0.0')),
     );
     return index === -1 ? null : (this.#sockets.splice(index, 1)[0] as InheritedSocket).fd;
+  }
+}
+
+/** `socket:[inode]`; empty for a descriptor that is closed, as after a stop and before another start. */
+function linkOf(fd: number): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return '';
   }
 }
 

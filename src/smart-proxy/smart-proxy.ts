@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { ControlPort } from '../admin/control-port.ts';
 import { AdminServer } from '../admin/server.ts';
+import { type Clock, systemClock } from '../base/clock.ts';
 import { SmartProxyError } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
 import { type Environment, processEnvironment } from '../config/environment.ts';
@@ -32,6 +33,8 @@ export interface SmartProxyEvents {
   'connection-closed': [RecordSummary];
   /** Something failed that no call can report: a listener after it was bound. */
   error: [Error];
+  /** The end of a drain, whoever began it: nothing is left. */
+  stopped: [];
 }
 
 /** What an embedding program or the command line brings along; everything is optional. */
@@ -42,6 +45,8 @@ export interface SmartProxySurroundings {
   environment?: Environment;
   /** Re-reads the configuration for `reload`. Without it a reload is refused. */
   reloadOptions?: () => Promise<unknown>;
+  /** Time for every deadline. Default: the machine's. */
+  clock?: Clock;
 }
 
 type State = ControlPort['state'];
@@ -59,6 +64,7 @@ export class SmartProxy {
   readonly #events = new EventEmitter<SmartProxyEvents>();
   readonly #log: Logger;
   readonly #environment: Environment;
+  readonly #clock: Clock;
   readonly #reloadOptions: (() => Promise<unknown>) | undefined;
   #input: unknown;
   #options: ResolvedOptions;
@@ -69,7 +75,7 @@ export class SmartProxy {
   #stopping: Promise<void> | null = null;
   /** What was counted until the last `stop`; nothing before the first `start`. */
   #statistics: Statistics = nothingYet;
-  /** Updates run one after another. */
+  /** The start and all updates run one after another. */
   #updates: Promise<unknown> = Promise.resolve();
   /** What the admin API drives; also for programs that embed their own. */
   readonly control: ControlPort;
@@ -78,6 +84,7 @@ export class SmartProxy {
     this.#log = surroundings.log ?? silentLogger;
     this.#environment = surroundings.environment ?? processEnvironment();
     this.#reloadOptions = surroundings.reloadOptions;
+    this.#clock = surroundings.clock ?? systemClock;
     this.#input = options;
     this.#options = this.#resolve(options);
     this.control = createControlPort({
@@ -102,20 +109,23 @@ export class SmartProxy {
     if (this.#state !== 'stopped')
       throw new SmartProxyError('already-started', 'start() was called before', { source: 'proxy' });
     this.#state = 'starting';
-    const assembly = this.#assemble();
+    return this.#serially(() => this.#start());
+  }
+
+  async #start(): Promise<void> {
     try {
+      const assembly = this.#assemble();
+      this.#assembly = assembly;
       const change = await assembly.listeners.prepare(assembly.index.listeners);
       change.commit();
-      this.#assembly = assembly;
       await this.#startAdmin();
+      assembly.audit.start();
+      this.#removal = new RouteRemoval(assembly.clock, assembly.manager);
     } catch (error) {
-      assembly.close();
-      this.#assembly = null;
-      this.#state = 'stopped';
+      // A listener that was bound before another part failed may have accepted somebody.
+      await this.#close(0);
       throw error;
     }
-    assembly.audit.start();
-    this.#removal = new RouteRemoval(assembly.clock, assembly.manager);
     this.#state = 'ready';
     const ready = { listeners: this.listeners(), admin: this.adminAddress };
     this.#log.info('ready', ready);
@@ -126,6 +136,7 @@ export class SmartProxy {
     const assembly = new Assembly({
       options: this.#options,
       log: this.#log,
+      clock: this.#clock,
       descriptorLimit: this.#environment.descriptorLimit,
       inherited: InheritedSockets.fromEnvironment(process.env, process.pid),
       listenerFailed: (error) => this.#report(error),
@@ -135,8 +146,9 @@ export class SmartProxy {
         if (this.#events.listenerCount('connection') > 0)
           this.#events.emit('connection', assembly.manager.summaryOf(record));
       },
-      ended: (_record, summary) => {
-        this.#events.emit('connection-closed', summary);
+      ended: (record) => {
+        if (this.#events.listenerCount('connection-closed') === 0) return;
+        this.#events.emit('connection-closed', assembly.manager.summaryOf(record));
       },
     });
     return assembly;
@@ -175,21 +187,28 @@ export class SmartProxy {
 
   async #stop(graceMs: number): Promise<void> {
     await this.#updates.catch(() => {});
-    const assembly = this.#assembly;
-    if (assembly === null) return;
+    if (this.#assembly === null) return;
     this.#state = 'draining';
-    this.#log.info('draining', { connections: assembly.manager.size, graceMs });
-    assembly.handler.drain();
-    assembly.listeners.close();
-    await assembly.drain.run(graceMs, this.#options.timeouts.cleanupGraceMs);
+    this.#log.info('draining', { connections: this.#assembly.manager.size, graceMs });
+    await this.#close(graceMs);
+    this.#log.info('stopped', {});
+    this.#events.emit('stopped');
+  }
+
+  /** Everything that `#start` began, as far as it came. */
+  async #close(graceMs: number): Promise<void> {
+    const assembly = this.#assembly;
+    assembly?.handler.drain();
+    assembly?.listeners.close();
+    await assembly?.drain.run(graceMs, this.#options.timeouts.cleanupGraceMs);
     this.#removal?.stop();
     this.getStatistics();
     await this.#admin?.stop();
-    assembly.close();
+    assembly?.close();
+    this.#removal = null;
     this.#admin = null;
     this.#assembly = null;
     this.#state = 'stopped';
-    this.#log.info('stopped', {});
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
