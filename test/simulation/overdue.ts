@@ -7,6 +7,8 @@ export function findOverdue(world: World): string[] {
   const problems: string[] = [];
   for (const record of world.proxy.manager.live()) {
     const why = overdue(world, record);
+    const stuck = whatIsStuck(record);
+    if (stuck !== null) problems.push(`${record.id}: ${stuck}`);
     if (why !== null) problems.push(`${record.id}: still ${record.state} at ${world.clock.now()}: ${why}`);
   }
   return problems;
@@ -62,4 +64,19 @@ export function quietSince(world: World, record: ConnectionRecord): number {
 /** Half a millisecond for a sum of fractions; 0 is off. */
 function exceeds(value: number, limit: number, name: string): string | null {
   return limit > 0 && value > limit + 0.5 ? `${Math.round(value)} ms, beyond ${name} ${limit}` : null;
+}
+
+/** A joined pair always moves: what was read of one side is on its way to the other. */
+export function whatIsStuck(record: ConnectionRecord): string | null {
+  if (record.state !== 'established' && record.state !== 'half-closed') return null;
+  const client = record.client as MemoryTransport;
+  const target = record.target as MemoryTransport | null;
+  if (target === null || client.gone || target.gone) return null;
+  return stuckDirection('client', client, target) ?? stuckDirection('target', target, client);
+}
+
+function stuckDirection(side: string, from: MemoryTransport, to: MemoryTransport): string | null {
+  if (from.readEnded && !to.writeEnded) return `the FIN of the ${side} was not passed on`;
+  const waits = to.pendingBytes > 0 || from.lent || from.readEnded;
+  return from.paused && !waits ? `the ${side} is not read, although nothing is pending` : null;
 }

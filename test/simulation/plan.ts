@@ -82,7 +82,7 @@ export function makePlan(seed: number): Plan {
   const choices = new Choices(seed);
   const limits = limitPlan(choices);
   const horizonMs = choices.of([3_000, 30_000]);
-  const clients = Array.from({ length: choices.of([1, 1, 2, 2, 3, 4, 6]) }, (_, index) =>
+  const clients = Array.from({ length: choices.of([1, 1, 2, 2, 3, 4, 7]) }, (_, index) =>
     clientPlan(choices, index, limits),
   );
   return {

@@ -64,7 +64,7 @@ export function simulatedRoutes(timeouts: Timeouts, limits: Limits): ResolvedRou
     },
     action,
     security: { allow: [], block: name === 'spread' ? ['192.0.2.3/32'] : [] },
-    limits: name === 'spread' ? { ...ownLimits, maxConnections: 2 } : ownLimits,
+    limits: name === 'spread' ? { ...ownLimits, maxConnections: 1 } : ownLimits,
     timeouts,
     fingerprint: name,
   });

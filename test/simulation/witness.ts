@@ -4,6 +4,7 @@ import type { ConnectionObserver } from '../../src/connection/connection-observe
 import type { ConnectionRecord } from '../../src/connection/connection-record.ts';
 import type { MemoryTransport } from '../../src/transport/memory-transport.ts';
 import type { Trace } from './network.ts';
+import { whatIsStuck } from './overdue.ts';
 
 /** What one record went through, written down independently of the manager. */
 export interface Story {
@@ -50,6 +51,8 @@ export class Witness implements ConnectionObserver {
       if (story !== undefined && story.firstCause === null) {
         story.firstCause = cause.reason;
         story.causedAt = this.#now();
+        const stuck = whatIsStuck(record);
+        if (stuck !== null) this.problems.push(`${record.id}: ${stuck}`);
         story.target = record.target as MemoryTransport | null;
         story.quietMs = this.#now() - Math.max(story.establishedAt, lastReadAt(record));
       }
