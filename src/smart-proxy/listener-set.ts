@@ -1,13 +1,12 @@
+import { errorCode } from '../base/errors.ts';
 import type { ListenerSpec } from '../routing/listener-plan.ts';
 import type { InheritedSockets } from './inherited-sockets.ts';
 import { Listener, type ListenerServices } from './listener.ts';
 
-/** New listeners, bound, and nothing else changed yet. One of the two is called, once. */
+/** New listeners, bound. */
 export interface ListenerChange {
   /** Takes over: the listeners that are not wanted any more stop accepting. */
   commit(): void;
-  /** Closes the new ones. */
-  rollback(): void;
 }
 
 /** Every listening socket of one SmartProxy, by key. */
@@ -44,25 +43,54 @@ export class ListenerSet {
    * stays is not touched: not one connection is refused meanwhile (R1).
    */
   async prepare(plan: readonly ListenerSpec[]): Promise<ListenerChange> {
-    const next = new Map<string, Listener>();
+    const next = new Map<string, Listener | null>(
+      plan.map(({ key }) => [key, this.#listeners.get(key) ?? null]),
+    );
+    const leaving = this.all().filter(({ key }) => !next.has(key));
     const bound: Listener[] = [];
-    const rollback = (): void => {
-      for (const listener of bound) listener.close();
-    };
+    const displaced: Listener[] = [];
     try {
       for (const spec of plan) {
-        const kept = this.#listeners.get(spec.key);
-        const listener = kept ?? new Listener(spec, this.#services);
-        next.set(spec.key, listener);
-        if (kept !== undefined) continue;
-        await listener.bind(this.#inherited.take(spec));
+        if (next.get(spec.key) !== null) continue;
+        const listener = new Listener(spec, this.#services);
+        await this.#bind(listener, leaving, displaced);
         bound.push(listener);
+        next.set(spec.key, listener);
       }
     } catch (error) {
-      rollback();
+      for (const listener of bound) listener.close();
+      for (const listener of displaced) await this.#restore(listener);
       throw error;
     }
-    return { commit: () => this.#replace(next), rollback };
+    return { commit: () => this.#replace(next as Map<string, Listener>) };
+  }
+
+  /**
+   * The kernel does not bind an address beside all addresses of the same port. Where one of ours
+   * that is leaving stands in the way, it makes room first: between the two nobody listens, for
+   * as long as one system call takes.
+   */
+  async #bind(listener: Listener, leaving: readonly Listener[], displaced: Listener[]): Promise<void> {
+    const fd = this.#inherited.take(listener.spec);
+    try {
+      await listener.bind(fd);
+    } catch (error) {
+      const inTheWay = leaving.filter(({ port }) => port === listener.spec.port);
+      if (errorCode(error) !== 'port-taken' || inTheWay.every((other) => displaced.includes(other)))
+        throw error;
+      for (const other of inTheWay) other.close();
+      displaced.push(...inTheWay);
+      await listener.bind(null);
+    }
+  }
+
+  /** The change was refused: what made room for it listens again. */
+  async #restore({ key, spec }: Listener): Promise<void> {
+    const listener = new Listener(spec, this.#services);
+    await listener.bind(null);
+    const former = this.#listeners.get(key);
+    if (former !== undefined) this.#retired.add(former);
+    this.#listeners.set(key, listener);
   }
 
   /** Stops accepting everywhere. */

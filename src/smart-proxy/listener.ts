@@ -18,7 +18,7 @@ const backlog = 4096;
 /** One listening socket. It only accepts: a connection outlives the listener that it came through. */
 export class Listener implements Entrance {
   readonly key: string;
-  readonly #spec: ListenerSpec;
+  readonly spec: ListenerSpec;
   readonly #services: ListenerServices;
   readonly #server: net.Server;
   #port = 0;
@@ -26,7 +26,7 @@ export class Listener implements Entrance {
 
   constructor(spec: ListenerSpec, services: ListenerServices) {
     this.key = spec.key;
-    this.#spec = spec;
+    this.spec = spec;
     this.#services = services;
     const { transports } = services;
     this.#server = transports.createServer((socket) =>
@@ -54,7 +54,7 @@ export class Listener implements Entrance {
    * `port-not-allowed` or `listen-failed`.
    */
   async bind(fd: number | null): Promise<void> {
-    const { port, address } = this.#spec;
+    const { port, address } = this.spec;
     if (fd !== null) await this.#listen({ fd });
     else if (address !== null) await this.#listen({ port, host: address });
     else await this.#listenEverywhere(port);
@@ -83,7 +83,7 @@ export class Listener implements Entrance {
         server.off('error', settle);
         server.off('listening', settle);
         if (error === undefined) resolve();
-        else reject(listenError(this.#spec, error));
+        else reject(listenError(this.spec, error));
       };
       server.once('error', settle);
       server.once('listening', settle);
