@@ -1,5 +1,6 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { type Clock, systemClock } from '../base/clock.ts';
 import { errorCode, errorMessage, SmartProxyError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import {
@@ -21,12 +22,16 @@ export interface AdminServerOptions {
   token: string | null;
   control: ControlPort;
   log: Logger;
+  /** Default: the machine's. */
+  clock?: Clock;
 }
 
 /** No call sends more than a few bytes. */
 const maxBodyBytes = 65_536;
 const maxUrlLength = 8_192;
 const maxConnections = 128;
+/** What `stop` waits for answers that are being written: the one to `drain` may be the reason for it. */
+const lastAnswersMs = 1_000;
 
 const securityHeaders = {
   'cache-control': 'no-store',
@@ -45,9 +50,14 @@ export class AdminServer {
   readonly #log: Logger;
   readonly #guard: Guard;
   readonly #server: http.Server;
+  readonly #clock: Clock;
+  /** Answers whose call was understood and that are not written yet. */
+  readonly #answering = new Set<ServerResponse>();
+  #lastAnswer: (() => void) | undefined;
 
   /** Throws `invalid-configuration` for a place that it cannot listen on, or one that needs a token. */
-  constructor({ listen, token, control, log }: AdminServerOptions) {
+  constructor({ listen, token, control, log, clock = systemClock }: AdminServerOptions) {
+    this.#clock = clock;
     this.#listen = readListen(listen, token);
     this.#control = control;
     this.#log = log;
@@ -82,20 +92,37 @@ export class AdminServer {
     return `http://${formatAdminListen({ address: listen.address, port: bound?.port ?? listen.port })}`;
   }
 
-  /** Closes at once, connections that are kept alive too. Idempotent. */
+  /** Closes at once, connections that are kept alive too; only an answer under way is written. Idempotent. */
   async stop(): Promise<void> {
     if (!this.#server.listening) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
+    if (this.#answering.size > 0) await this.#lastAnswers();
     this.#server.closeAllConnections();
     await promise;
+  }
+
+  #lastAnswers(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#clock.setTimer(lastAnswersMs, resolve);
+      this.#lastAnswer = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+  }
+
+  #answered(response: ServerResponse): void {
+    this.#answering.delete(response);
+    if (this.#answering.size === 0) this.#lastAnswer?.();
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     // A caller that leaves in the middle is no error of ours.
     request.on('error', () => {});
     response.on('error', () => {});
-    const reply = await this.#reply(request).catch((error) => this.#failed(request, error));
+    response.on('close', () => this.#answered(response));
+    const reply = await this.#reply(request, response).catch((error) => this.#failed(request, error));
     if (response.destroyed) return;
     const body = `${JSON.stringify(reply.body)}\n`;
     if (!request.complete) response.shouldKeepAlive = false;
@@ -107,12 +134,15 @@ export class AdminServer {
     response.end(body);
   }
 
-  async #reply(request: IncomingMessage): Promise<Reply> {
+  async #reply(request: IncomingMessage, response: ServerResponse): Promise<Reply> {
     const refusal = this.#guard.refusal(request);
     if (refusal !== null) return refusal;
     const call = readCall(request);
     if (call === null) return failure(400, 'invalid-path', 'the path cannot be read');
-    return (await readBody(request)) ?? (await answer(this.#control, call));
+    const unusable = await readBody(request);
+    if (unusable !== null) return unusable;
+    if (!response.destroyed) this.#answering.add(response);
+    return answer(this.#control, call);
   }
 
   #failed(request: IncomingMessage, error: unknown): Reply {

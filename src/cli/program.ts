@@ -1,12 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { jsonSchema } from '../config/json-schema.ts';
-import { connections, drain, reload, status, terminate } from './admin-commands.ts';
-import { check } from './check.ts';
-import { demo } from './demo.ts';
-import { explain } from './explain.ts';
-import { run } from './run.ts';
 import { type ExitCode, exitCodeOf, json, type Terminal, tellFailure } from './terminal.ts';
+
+// A command loads what it needs when it runs: `status` should not wait for the proxy's own code.
 
 /** Runs one command line, without `node` and the script. Never rejects. */
 export async function runCommand(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
@@ -47,11 +43,11 @@ function addRunning(program: Command): void {
     .option('--to <url>', 'forward there: tcp://127.0.0.1:9443 or unix:/path; one for each --from', collect)
     .option('--admin <where>', 'where the admin API listens: 127.0.0.1:9901 or unix:/path')
     .option('--no-admin', 'no admin API')
-    .action((choice) => run(asRunChoice(choice)));
+    .action(async (choice) => (await import('./run.ts')).run(asRunChoice(choice)));
   program
     .command('demo')
     .description('a complete example on free ports with built-in backends; prints what to try')
-    .action(() => demo());
+    .action(async () => (await import('./demo.ts')).demo());
 }
 
 /** Commander says `true` for a `--no-…` option that was not given. */
@@ -68,33 +64,44 @@ function addConfiguration(program: Command, terminal: Terminal, setCode: (code: 
   const checks = program
     .command('check')
     .description('validate a configuration; print each problem and warning');
-  withJson(withConfiguration(checks)).action(async (choice) => setCode(await check(choice, terminal)));
+  withJson(withConfiguration(checks)).action(async (choice) => {
+    const { check } = await import('./check.ts');
+    setCode(await check(choice, terminal));
+  });
   const explains = program
     .command('explain')
     .description('say which route wins, and for each other one why it does not')
     .argument('<target>', 'https://a.test/x, tls://a.test:443, tcp://:5432, or the id of a connection')
     .option('--client <ip>', 'who connects (default: 127.0.0.1)');
-  withAdmin(withConfiguration(explains)).action((target, choice) => explain(target, choice, terminal));
+  withAdmin(withConfiguration(explains)).action(async (target, choice) => {
+    const { explain } = await import('./explain.ts');
+    await explain(target, choice, terminal);
+  });
   program
     .command('schema')
     .description("print the configuration's JSON Schema")
     .option('--json', 'the same: it is JSON already')
-    .action(() => terminal.out(json(jsonSchema())));
+    .action(async () => terminal.out(json((await import('../config/json-schema.ts')).jsonSchema())));
 }
 
 function addControl(program: Command, terminal: Terminal): void {
   const command = (usage: string, description: string): Command =>
     withAdmin(program.command(usage).description(description));
-  command('status', 'what a running instance has counted').action((choice) => status(choice, terminal));
+  const control = () => import('./admin-commands.ts');
+  command('status', 'what a running instance has counted').action(async (choice) =>
+    (await control()).status(choice, terminal),
+  );
   command('connections [id]', 'the connections of a running instance, or everything about one')
     .option('--ended', 'the newest that have ended, instead of those that live')
-    .action((id, choice) => connections(id, choice, terminal));
-  command('terminate <id>', 'end a connection').action((id, choice) => terminate(id, choice, terminal));
-  command('reload', 'make a running instance read its configuration again').action((choice) =>
-    reload(choice, terminal),
+    .action(async (id, choice) => (await control()).connections(id, choice, terminal));
+  command('terminate <id>', 'end a connection').action(async (id, choice) =>
+    (await control()).terminate(id, choice, terminal),
   );
-  command('drain', 'make a running instance end when its connections have').action((choice) =>
-    drain(choice, terminal),
+  command('reload', 'make a running instance read its configuration again').action(async (choice) =>
+    (await control()).reload(choice, terminal),
+  );
+  command('drain', 'make a running instance end when its connections have').action(async (choice) =>
+    (await control()).drain(choice, terminal),
   );
 }
 

@@ -310,6 +310,17 @@ test('stop ends connections that are kept alive, and those in the middle of a re
   agent.destroy();
 });
 
+test('the answer to what stops the server is still written', async () => {
+  const control = new TestControl();
+  const server = await start({ control });
+  let stopped: Promise<void> | undefined;
+  control.drain = async () => {
+    stopped = server.stop();
+  };
+  assert.equal((await call(server, 'POST', '/api/v1/drain', { headers: json })).status, 202);
+  await stopped;
+});
+
 test('no descriptor is left', async () => {
   for (let turn = 0; turn < 1_000 && openDescriptors() > descriptorsBefore; turn++) {
     await new Promise((done) => setImmediate(done));
