@@ -43,7 +43,7 @@ function pairSource(from: readonly string[], to: readonly string[]): Configurati
   return { file: null, read: async () => ({ input, program: false }) };
 }
 
-export function usage(message: string): SmartProxyError {
+function usage(message: string): SmartProxyError {
   return new SmartProxyError('usage', message, { source: 'config' });
 }
 

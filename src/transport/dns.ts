@@ -35,7 +35,7 @@ export type Lookup = (
 export const systemTtlMs = 30_000;
 /** Bounds of what a DNS server's TTL may ask for: 0 must not mean a query for each connection. */
 export const minTtlMs = 1_000;
-export const maxTtlMs = 3_600_000;
+const maxTtlMs = 3_600_000;
 /** How long A records that came first wait for AAAA (RFC 8305 §3). */
 export const resolutionDelayMs = 50;
 /**
