@@ -78,7 +78,8 @@ await delay(settleMs);
 const memoryAfterFirst = residentBytes(proxy.pid ?? 0);
 for (let tenth = 1; tenth < 10; tenth++) {
   await run(port, tenth < 9 ? first : total - 9 * first);
-  console.error(`${tenth + 1} tenths, ${Math.round((performance.now() - startedAt) / 1000)} s`);
+  const seconds = Math.round((performance.now() - startedAt) / 1000);
+  console.error(`${tenth + 1} tenths, ${seconds} s, ${megabytes(residentBytes(proxy.pid ?? 0))}`);
 }
 const { connections, terminations, refusals, cleanup, audit } = await settled(proxy);
 await delay(settleMs);

@@ -72,8 +72,12 @@ async function runBench(name: string, context: Omit<BenchContext, 'workspace'>):
     return;
   }
   console.error(`${name} …`);
-  await using workspace = new Workspace('bench');
-  await bench.run({ ...context, workspace });
+  const workspace = new Workspace('bench');
+  try {
+    await bench.run({ ...context, workspace });
+  } finally {
+    await workspace.end();
+  }
 }
 
 /** The first line that a program says about its version. */

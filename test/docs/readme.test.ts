@@ -20,16 +20,16 @@ function snippets(language: string): string[] {
 }
 
 describe('the README', () => {
-  it('shows a configuration file that is right', async () => {
-    await using workspace = new Workspace('readme');
+  it('shows a configuration file that is right', async (t) => {
+    const workspace = Workspace.of(t, 'readme');
     const [yaml = ''] = snippets('yaml');
     const { input } = await loadConfiguration(workspace.write('smartproxy.config.yaml', yaml));
     const { options, warnings } = resolveOptions(input, processEnvironment());
     assert.deepEqual([options.routes.length, warnings], [3, []]);
   });
 
-  it('shows a program that runs', async () => {
-    await using workspace = new Workspace('readme');
+  it('shows a program that runs', async (t) => {
+    const workspace = Workspace.of(t, 'readme');
     const [program = ''] = snippets('ts');
     const index = pathToFileURL(join(root, 'src', 'index.ts')).href;
     const runnable = `${program.replace("'smartproxy'", `'${index}'`).replaceAll(/ports: \d+/g, 'ports: 0')}

@@ -20,11 +20,12 @@ function serve(request: Http2ServerRequest, response: Http2ServerResponse): void
 // T1, T5
 it('Chromium loads a page through passthrough by name', async (t) => {
   if (!hasPrograms(t, 'chromium-headless-shell', 'openssl')) return;
-  await using workspace = new Workspace('chromium');
+  const workspace = Workspace.of(t, 'chromium');
   const server = createSecureServer(await selfSigned(workspace, 'page.test'), serve);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  await using fixture = await ProxyFixture.start([
+  workspace.onEnd(() => server.close());
+  const fixture = await ProxyFixture.start(workspace, [
     passthroughRoute('page.test', (server.address() as AddressInfo).port),
   ]);
   const output = await workspace.run(programPath('chromium-headless-shell'), [
@@ -33,7 +34,6 @@ it('Chromium loads a page through passthrough by name', async (t) => {
     ...[`--user-data-dir=${workspace.path('profile')}`, '--virtual-time-budget=10000', '--dump-dom'],
     `https://page.test:${fixture.portOf('page.test')}/`,
   ]);
-  server.close();
 
   assert.match(output, /answered over 2\.0/);
   await fixture.nothingLeft();

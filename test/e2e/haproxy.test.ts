@@ -30,15 +30,20 @@ async function exchange(port: number, request: string): Promise<{ localPort: num
 for (const version of [1, 2] as const) {
   it(`believes a version ${version} header from HAProxy, whose client it then shows`, async (t) => {
     if (!hasPrograms(t, 'haproxy')) return;
-    await using workspace = new Workspace('haproxy');
+    const workspace = Workspace.of(t, 'haproxy');
     const echo = createServer((socket) => {
       // HAProxy aborts the connection of whoever asked whether it listens.
       socket.on('error', () => undefined).once('data', (bytes) => socket.end(bytes));
     }).listen(0, '127.0.0.1');
     await once(echo, 'listening');
-    await using fixture = await ProxyFixture.start([tcpRoute('echo', (echo.address() as AddressInfo).port)], {
-      proxyProtocol: { trustedSources: ['127.0.0.1/32'] },
-    });
+    workspace.onEnd(() => echo.close());
+    const fixture = await ProxyFixture.start(
+      workspace,
+      [tcpRoute('echo', (echo.address() as AddressInfo).port)],
+      {
+        proxyProtocol: { trustedSources: ['127.0.0.1/32'] },
+      },
+    );
     const port = await freePort();
     const sending = version === 1 ? 'send-proxy' : 'send-proxy-v2';
     const target = `127.0.0.1:${fixture.portOf('echo')}`;
@@ -48,7 +53,6 @@ for (const version of [1, 2] as const) {
       `listen front\n  mode tcp\n  bind 127.0.0.1:${port}\n  server proxy ${target} ${sending}\n`,
     );
     const { localPort, answer } = await exchange(port, 'hello through two proxies');
-    echo.close();
 
     assert.equal(answer, 'hello through two proxies');
     const ending = await waitForEnding(fixture, localPort);
@@ -59,7 +63,7 @@ for (const version of [1, 2] as const) {
 
   it(`sends a version ${version} header that HAProxy understands`, async (t) => {
     if (!hasPrograms(t, 'haproxy')) return;
-    await using workspace = new Workspace('haproxy');
+    const workspace = Workspace.of(t, 'haproxy');
     const port = await freePort();
     await startHaproxy(
       workspace,
@@ -70,7 +74,7 @@ for (const version of [1, 2] as const) {
   http-request return status 200 content-type text/plain lf-string "client %ci:%cp"
 `,
     );
-    await using fixture = await ProxyFixture.start([
+    const fixture = await ProxyFixture.start(workspace, [
       {
         name: 'site',
         match: { ports: 0, address: '127.0.0.1' },

@@ -7,9 +7,9 @@ import { Workspace } from '../support/workspace.ts';
 
 it('a backend that closes without an answer ends the connection as target-closed', async (t) => {
   if (!hasPrograms(t, 'nginx', 'curl')) return;
-  await using workspace = new Workspace('nginx');
+  const workspace = Workspace.of(t, 'nginx');
   const port = await startNginx(workspace, 'location / { return 444; }');
-  await using fixture = await ProxyFixture.start([tcpRoute('site', port)]);
+  const fixture = await ProxyFixture.start(workspace, [tcpRoute('site', port)]);
   const request = workspace.run(programPath('curl'), ['-sS', `http://127.0.0.1:${fixture.portOf('site')}/`]);
   await assert.rejects(request, /Empty reply from server/);
 
@@ -19,9 +19,9 @@ it('a backend that closes without an answer ends the connection as target-closed
 
 it('a backend that closes in the middle of an upload ends it, and nothing else', async (t) => {
   if (!hasPrograms(t, 'nginx', 'curl')) return;
-  await using workspace = new Workspace('nginx');
+  const workspace = Workspace.of(t, 'nginx');
   const port = await startNginx(workspace, 'location / { client_max_body_size 1k; return 200 "ok"; }');
-  await using fixture = await ProxyFixture.start([tcpRoute('site', port)]);
+  const fixture = await ProxyFixture.start(workspace, [tcpRoute('site', port)]);
   const url = `http://127.0.0.1:${fixture.portOf('site')}/`;
   const upload = workspace.write('upload', 'x'.repeat(20_000_000));
   // nginx drops what it has not read: whether its 413 gets through, and who leaves first, depends on who is quicker.

@@ -34,10 +34,10 @@ UsePAM no
 // L18
 it('ssh runs a command through a route that waits for no client data', async (t) => {
   if (!hasPrograms(t, 'sshd', 'ssh')) return;
-  await using workspace = new Workspace('openssh');
+  const workspace = Workspace.of(t, 'openssh');
   const port = await startSshd(workspace);
   // With first bytes awaited this long, a greeting that waits for the client would miss ssh's own deadline.
-  await using fixture = await ProxyFixture.start([tcpRoute('shell', port)], {
+  const fixture = await ProxyFixture.start(workspace, [tcpRoute('shell', port)], {
     timeouts: { initialDataMs: 120_000 },
   });
   const options = [

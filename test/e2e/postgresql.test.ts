@@ -47,10 +47,10 @@ async function startPostgres(workspace: Workspace): Promise<number> {
 
 it('psql speaks TLS to PostgreSQL through plain TCP, and every byte of the answers is counted once', async (t) => {
   if (!hasPrograms(t, 'postgres', 'psql', 'openssl')) return;
-  await using workspace = new Workspace('postgresql');
+  const workspace = Workspace.of(t, 'postgresql');
   const port = await startPostgres(workspace);
-  await using fixture = await ProxyFixture.start([tcpRoute('database', port)]);
-  await using tap = await CountingTap.start(fixture.portOf('database'));
+  const fixture = await ProxyFixture.start(workspace, [tcpRoute('database', port)]);
+  const tap = await CountingTap.start(workspace, fixture.portOf('database'));
   const connection = `host=127.0.0.1 port=${tap.port} user=tester dbname=postgres sslmode=require`;
   const query = (sql: string) => workspace.run(programPath('psql'), ['-XqAt', '-c', sql, connection]);
 

@@ -7,7 +7,7 @@ import { freePort, Workspace } from '../support/workspace.ts';
 // M1
 it('redis-cli reads back a large value through the proxy, and every byte is counted once', async (t) => {
   if (!hasPrograms(t, 'redis-server', 'redis-cli')) return;
-  await using workspace = new Workspace('redis');
+  const workspace = Workspace.of(t, 'redis');
   const port = await freePort();
   const serverArguments = [
     '--port',
@@ -20,8 +20,8 @@ it('redis-cli reads back a large value through the proxy, and every byte is coun
     workspace.folder,
   ];
   await workspace.startServer(port, programPath('redis-server'), serverArguments);
-  await using fixture = await ProxyFixture.start([tcpRoute('redis', port)]);
-  await using tap = await CountingTap.start(fixture.portOf('redis'));
+  const fixture = await ProxyFixture.start(workspace, [tcpRoute('redis', port)]);
+  const tap = await CountingTap.start(workspace, fixture.portOf('redis'));
   const value = 'value '.repeat(500_000);
   const cli = (args: string[], input = '') =>
     workspace.run(programPath('redis-cli'), ['-p', `${tap.port}`, ...args], { input });

@@ -23,7 +23,7 @@ function configuration(port: number, target: number, reload: number): string {
 // R1
 it('five reloads in six seconds under new connections fail none of them', async (t) => {
   if (!hasPrograms(t, 'nginx', 'wrk')) return;
-  await using workspace = new Workspace('reload');
+  const workspace = Workspace.of(t, 'reload');
   const target = await startNginx(workspace, 'location / { return 200 "ok"; }');
   const port = await freePort();
   const file = workspace.write('smartproxy.config.json', configuration(port, target, 0));

@@ -9,12 +9,13 @@ import { CountingTap, ProxyFixture, passthroughRoute } from '../support/proxy-fi
 import { Workspace } from '../support/workspace.ts';
 
 /** An HTTP/1.1 and HTTP/2 site that answers with its own name and the protocol. */
-async function startSite(name: string, certificate: TestCertificate): Promise<Server> {
+async function startSite(workspace: Workspace, name: string, certificate: TestCertificate): Promise<Server> {
   const server = createSecureServer({ ...certificate, allowHTTP1: true }, (request, response) => {
     response.end(`${name} over ${request.httpVersion}\n`);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
+  workspace.onEnd(() => server.close());
   return server;
 }
 
@@ -25,34 +26,23 @@ async function startTwoSites(workspace: Workspace) {
     await selfSigned(workspace, 'b.test'),
   ] as const;
   const sites = [
-    await startSite('a.test', certificates[0]),
-    await startSite('b.test', certificates[1]),
+    await startSite(workspace, 'a.test', certificates[0]),
+    await startSite(workspace, 'b.test', certificates[1]),
   ] as const;
   const port = (site: Server): number => (site.address() as AddressInfo).port;
-  const fixture = await ProxyFixture.start([
+  const fixture = await ProxyFixture.start(workspace, [
     passthroughRoute('a.test', port(sites[0])),
     passthroughRoute('b.test', port(sites[1])),
   ]);
-  return {
-    certificates,
-    fixture,
-    port: fixture.portOf('a.test'),
-    async [Symbol.asyncDispose]() {
-      try {
-        await fixture[Symbol.asyncDispose]();
-      } finally {
-        for (const site of sites) site.close();
-      }
-    },
-  };
+  return { certificates, fixture, port: fixture.portOf('a.test') };
 }
 
 // M1
 it('curl reaches two names on one port, each with its own certificate', async (t) => {
   if (!hasPrograms(t, 'curl', 'openssl')) return;
-  await using workspace = new Workspace('names');
-  await using sites = await startTwoSites(workspace);
-  await using tap = await CountingTap.start(sites.port);
+  const workspace = Workspace.of(t, 'names');
+  const sites = await startTwoSites(workspace);
+  const tap = await CountingTap.start(workspace, sites.port);
   for (const [index, name] of ['a.test', 'b.test'].entries()) {
     const trust = ['--cacert', sites.certificates[index]?.certFile ?? ''];
     const url = ['--resolve', `${name}:${tap.port}:127.0.0.1`, `https://${name}:${tap.port}/`];
@@ -76,8 +66,8 @@ it('curl reaches two names on one port, each with its own certificate', async (t
 
 it('openssl s_client gets the certificate of the name that it asks for', async (t) => {
   if (!hasPrograms(t, 'openssl')) return;
-  await using workspace = new Workspace('names');
-  await using sites = await startTwoSites(workspace);
+  const workspace = Workspace.of(t, 'names');
+  const sites = await startTwoSites(workspace);
   for (const name of ['b.test', 'a.test']) {
     const args = ['s_client', '-connect', `127.0.0.1:${sites.port}`, '-servername', name];
     const output = await workspace.run(programPath('openssl'), args, { input: 'Q\n' });
@@ -93,8 +83,8 @@ it('openssl s_client gets the certificate of the name that it asks for', async (
 // T7
 it('openssl s_client without a name gets an unrecognized_name alert', async (t) => {
   if (!hasPrograms(t, 'openssl')) return;
-  await using workspace = new Workspace('names');
-  await using sites = await startTwoSites(workspace);
+  const workspace = Workspace.of(t, 'names');
+  const sites = await startTwoSites(workspace);
   const args = ['s_client', '-connect', `127.0.0.1:${sites.port}`, '-noservername'];
   await assert.rejects(workspace.run(programPath('openssl'), args), /unrecognized name/);
   const ending = await sites.fixture.ending();

@@ -34,8 +34,8 @@ export const proxy: SmartProxy = new SmartProxy(options);
 defineConfig({ routes: [], route: [] });
 `;
 
-it('the packed package installs elsewhere, and its command, library and types work', async () => {
-  await using workspace = new Workspace('pack');
+it('the packed package installs elsewhere, and its command, library and types work', async (t) => {
+  const workspace = Workspace.of(t, 'pack');
   const project = copyProject(workspace);
   const npm = (args: string[], cwd: string) =>
     workspace.run('npm', [...args, '--no-audit', '--no-fund', '--prefer-offline'], { cwd, env });

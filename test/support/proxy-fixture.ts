@@ -6,10 +6,10 @@ import type { TerminationReason } from '../../src/base/termination.ts';
 import type { Route, SmartProxyOptions } from '../../src/config/schema.ts';
 import type { RecordSummary } from '../../src/connection/record-summary.ts';
 import { SmartProxy } from '../../src/smart-proxy/smart-proxy.ts';
-import { waitUntil } from './workspace.ts';
+import { type Workspace, waitUntil } from './workspace.ts';
 
-/** `await using`: at the end it proves that nothing is left, and stops. */
-export class ProxyFixture implements AsyncDisposable {
+/** With its workspace it ends: it proves that nothing is left, and stops. */
+export class ProxyFixture {
   readonly proxy: SmartProxy;
   /** In the order in which they came. */
   readonly endings: RecordSummary[] = [];
@@ -20,11 +20,13 @@ export class ProxyFixture implements AsyncDisposable {
   }
 
   static async start(
+    workspace: Workspace,
     routes: Route[],
     options: Omit<SmartProxyOptions, 'routes'> = {},
   ): Promise<ProxyFixture> {
     const fixture = new ProxyFixture({ ...options, routes });
     await fixture.proxy.start();
+    workspace.onEnd(() => fixture.#end());
     return fixture;
   }
 
@@ -67,7 +69,7 @@ export class ProxyFixture implements AsyncDisposable {
     );
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async #end(): Promise<void> {
     try {
       await this.nothingLeft();
     } finally {
@@ -95,7 +97,7 @@ export function passthroughRoute(name: string, port: number): Route {
 }
 
 /** Stands between a client and a proxy and counts what crosses: a witness of its own for byte counts. */
-export class CountingTap implements AsyncDisposable {
+export class CountingTap {
   fromClient = 0;
   toClient = 0;
   readonly #server: Server;
@@ -105,10 +107,11 @@ export class CountingTap implements AsyncDisposable {
     this.#server = createServer({ allowHalfOpen: true }, (client) => this.#join(client, target));
   }
 
-  static async start(target: number): Promise<CountingTap> {
+  static async start(workspace: Workspace, target: number): Promise<CountingTap> {
     const tap = new CountingTap(target);
     tap.#server.listen(0, '127.0.0.1');
     await once(tap.#server, 'listening');
+    workspace.onEnd(() => tap.#end());
     return tap;
   }
 
@@ -135,9 +138,10 @@ export class CountingTap implements AsyncDisposable {
     proxy.pipe(client);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async #end(): Promise<void> {
+    const closed = once(this.#server, 'close');
     this.#server.close();
     for (const socket of this.#sockets) socket.destroy();
-    if (this.#server.listening) await once(this.#server, 'close');
+    await closed;
   }
 }

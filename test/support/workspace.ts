@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const pollMs = 20;
@@ -75,13 +76,39 @@ export class RunningProgram {
   }
 }
 
-/** A folder and the programs that run in it. `await using` ends the programs and removes the folder. */
-export class Workspace implements AsyncDisposable {
+/** A folder, the programs that run in it, and whatever else ends with them. */
+export class Workspace {
   readonly folder: string;
-  readonly #programs: RunningProgram[] = [];
+  readonly #endings: (() => unknown)[] = [];
 
   constructor(name: string) {
     this.folder = mkdtempSync(join(tmpdir(), `smartproxy-${name}-`));
+    this.onEnd(() => rmSync(this.folder, { recursive: true, force: true }));
+  }
+
+  /** A workspace that ends with the test. */
+  static of(context: TestContext, name: string): Workspace {
+    const workspace = new Workspace(name);
+    context.after(() => workspace.end());
+    return workspace;
+  }
+
+  /** Runs `action` at the end. What came last ends first: clients before servers. */
+  onEnd(action: () => unknown): void {
+    this.#endings.push(action);
+  }
+
+  /** Ends everything, even where an ending fails; then fails with the first failure. */
+  async end(): Promise<void> {
+    const failures: unknown[] = [];
+    for (const action of this.#endings.splice(0).reverse()) {
+      try {
+        await action();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   }
 
   path(...names: string[]): string {
@@ -104,7 +131,7 @@ export class Workspace implements AsyncDisposable {
       detached: true,
     });
     const program = new RunningProgram(command.split('/').at(-1) ?? command, child);
-    this.#programs.push(program);
+    this.onEnd(() => program.stop());
     return program;
   }
 
@@ -126,12 +153,6 @@ export class Workspace implements AsyncDisposable {
     const code = await program.exited();
     if (code !== 0) throw new Error(`${program.name} ended with ${code}:\n${program.output}`);
     return program.output;
-  }
-
-  /** The last one started ends first: clients before servers. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const program of this.#programs.reverse()) await program.stop();
-    rmSync(this.folder, { recursive: true, force: true });
   }
 }
 
