@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { systemClock } from '../../src/base/clock.ts';
 import type { DialFailure, Dialing, Endpoint, Transport } from '../../src/base/transport.ts';
 import { attemptDelayMs, type ConnectSocket, createDial, maxAttempts } from '../../src/transport/dial.ts';
@@ -108,10 +108,13 @@ class Outcome {
   }
 }
 
+/** Closed when the test ends. */
 async function listen(
+  context: TestContext,
   at: { host: string; port: number } | { path: string },
-): Promise<net.Server & AsyncDisposable> {
+): Promise<net.Server> {
   const server = net.createServer((socket) => socket.on('error', () => {}).end('hello'));
+  context.after(() => server.close());
   server.listen(at);
   await once(server, 'listening');
   return server;
@@ -120,16 +123,20 @@ async function listen(
 const portOf = (server: net.Server): number => (server.address() as net.AddressInfo).port;
 
 async function unusedPort(): Promise<number> {
-  await using server = await listen({ host: '127.0.0.1', port: 0 });
-  return portOf(server);
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const port = portOf(server);
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 const settled = openDescriptors();
 
 for (const kind of ['native', 'portable'] as const) {
-  test(`${kind}: an address is dialled without DNS, and the transport comes paused`, async () => {
+  test(`${kind}: an address is dialled without DNS, and the transport comes paused`, async (context) => {
     for (const host of ['127.0.0.1', '::1']) {
-      await using server = await listen({ host, port: 0 });
+      const server = await listen(context, { host, port: 0 });
       const bench = new Bench(kind);
       const outcome = bench.dial({ host, port: portOf(server) });
       await outcome.told;
@@ -177,8 +184,8 @@ for (const kind of ['native', 'portable'] as const) {
   });
 
   // L9
-  test(`${kind}: an aborted dial leaves no socket, at whatever moment`, async () => {
-    await using server = await listen({ host: '127.0.0.1', port: 0 });
+  test(`${kind}: an aborted dial leaves no socket, at whatever moment`, async (context) => {
+    const server = await listen(context, { host: '127.0.0.1', port: 0 });
     const bench = new Bench(kind);
     for (let turns = 0; turns < 4; turns++) {
       const outcome = bench.dial({ host: '127.0.0.1', port: portOf(server) });
@@ -191,14 +198,14 @@ for (const kind of ['native', 'portable'] as const) {
     bench.assertNothingLeft();
   });
 
-  test(`${kind}: unix sockets are dialled`, async () => {
+  test(`${kind}: unix sockets are dialled`, async (context) => {
     const folder = mkdtempSync(join(tmpdir(), 'smartproxy-dial-'));
     const path = join(folder, 'socket');
     const bench = new Bench(kind);
     const missing = bench.dial({ socket: path });
     await missing.told;
     assert.equal(missing.reason, 'connect-unreachable');
-    await using _server = await listen({ path });
+    await listen(context, { path });
     const outcome = bench.dial({ socket: path });
     await outcome.told;
     assert.deepEqual(outcome.transport?.peer, { ip: '', port: 0 });
@@ -208,8 +215,8 @@ for (const kind of ['native', 'portable'] as const) {
   });
 }
 
-test('an address that fails gives way to the next at once', async () => {
-  await using server = await listen({ host: '127.0.0.1', port: 0 });
+test('an address that fails gives way to the next at once', async (context) => {
+  const server = await listen(context, { host: '127.0.0.1', port: 0 });
   const bench = new Bench();
   const outcome = bench.dial({ host: 'a.test', port: portOf(server) });
   bench.names.listener?.onAddresses(['127.0.0.2', '127.0.0.1'], true);
@@ -220,8 +227,8 @@ test('an address that fails gives way to the next at once', async () => {
   outcome.transport?.destroy();
 });
 
-test('an address that is silent has 250 ms to itself, and loses to the first that connects', async () => {
-  await using server = await listen({ host: '127.0.0.1', port: 0 });
+test('an address that is silent has 250 ms to itself, and loses to the first that connects', async (context) => {
+  const server = await listen(context, { host: '127.0.0.1', port: 0 });
   const bench = new Bench();
   const outcome = bench.dial({ host: 'a.test', port: portOf(server) });
   bench.names.listener?.onAddresses(['192.0.2.1', '127.0.0.1'], true);
@@ -249,8 +256,8 @@ test('families alternate, beginning with the preferred one', () => {
   bench.assertNothingLeft();
 });
 
-test('addresses that DNS tells later join the race', async () => {
-  await using server = await listen({ host: '127.0.0.1', port: 0 });
+test('addresses that DNS tells later join the race', async (context) => {
+  const server = await listen(context, { host: '127.0.0.1', port: 0 });
   const bench = new Bench();
   const outcome = bench.dial({ host: 'a.test', port: portOf(server) });
   bench.names.listener?.onAddresses(['127.0.0.3'], false);
@@ -394,8 +401,8 @@ test('each error of connect has its reason', () => {
   assert.equal(dialFailure('not even an error').reason, 'internal-error');
 });
 
-test('a name of this machine is resolved and dialled with the real parts', async () => {
-  await using server = await listen({ host: '127.0.0.1', port: 0 });
+test('a name of this machine is resolved and dialled with the real parts', async (context) => {
+  const server = await listen(context, { host: '127.0.0.1', port: 0 });
   const bench = new Bench();
   const dns = createDns({ clock: systemClock });
   const dial = createDial({ clock: systemClock, dns, connectSocket: bench.connectSocket });
