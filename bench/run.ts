@@ -9,7 +9,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
-import { cpus, release, totalmem } from 'node:os';
+import { cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { execPath, exit, versions } from 'node:process';
 import { parseArgs } from 'node:util';
@@ -96,7 +96,7 @@ Written by \`npm run bench\` on ${new Date().toISOString().slice(0, 10)}: median
 One SmartProxy process on one core; HAProxy with two threads and splicing; nginx with two workers.
 
 - Node ${versions.node}; ${versionOf('haproxy', '-v')}; ${versionOf('nginx', '-v')}; ${versionOf('iperf3', '-v')}; ${versionOf('redis-server', '-v')}
-- ${cpus().length} × ${processor}, ${memory}, Linux ${release()}
+- ${cpus().length} × ${processor}, ${memory}, Linux ${release()}; load average before the run: ${loadBefore.toFixed(2)}
 
 ${tables}
 `;
@@ -111,6 +111,12 @@ const { values, positionals } = parseArgs({
   },
   allowPositionals: true,
 });
+const loadBefore = loadavg()[0] ?? 0;
+if (loadBefore > 0.5) {
+  console.error(
+    `the machine is busy (load average ${loadBefore.toFixed(2)}): other programs take part in what is measured`,
+  );
+}
 const measured = new Measurements();
 const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)];
 const proxies = presentProxies(values.proxies.split(','));
