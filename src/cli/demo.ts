@@ -31,7 +31,7 @@ export async function demo(): Promise<void> {
         environment: processEnvironment(),
         onReady: (proxy) => {
           const steps = whatToTry(proxy, authorityFile);
-          log.info('demo', { try: steps.map(({ command }) => command) });
+          if (!process.stdout.isTTY) log.info('demo', { try: steps.map(({ command }) => command) });
           showSteps(steps);
         },
       }),
