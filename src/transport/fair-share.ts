@@ -39,14 +39,23 @@ export class FairShare {
     }
     reader.turnBytes += bytes;
     if (reader.turnBytes < bulkTurnBytes) return false;
-    if (!this.#counting) {
-      this.#counting = true;
-      this.#clock.setImmediate(this.#beginTurn);
-    }
+    this.#countTurns();
     if (reader.turnBytes < turnShareBytes) return false;
     if (this.#readers < 2 && this.#formerReaders < 2) return false;
     this.#waiting.push(reader);
     return true;
+  }
+
+  /** `reader` stops of its own accord until `turnBegan`. */
+  yieldTurn(reader: FairReader): void {
+    this.#countTurns();
+    this.#waiting.push(reader);
+  }
+
+  #countTurns(): void {
+    if (this.#counting) return;
+    this.#counting = true;
+    this.#clock.setImmediate(this.#beginTurn);
   }
 
   readonly #beginTurn = (): void => {

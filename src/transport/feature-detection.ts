@@ -26,12 +26,23 @@ export function hasNativeParts(socket: net.Socket): boolean {
   return isNativeHandle(parts._handle);
 }
 
-function isNativeHandle(handle: NativeHandle | null): boolean {
+function isNativeHandle(handle: NativeHandle | null | undefined): boolean {
   return (
     handle !== null &&
+    handle !== undefined &&
     typeof handle.readStart === 'function' &&
     typeof handle.readStop === 'function' &&
     typeof handle.bytesWritten === 'number' &&
     typeof handle.writeQueueSize === 'number'
   );
+}
+
+/**
+ * Whether this libuv reads a RST that came together with data as if it were FIN: before 1.52 it
+ * took any hang-up after a short read for the end of the stream (libuv pull request 4997). A
+ * truncation would look like success (L19), so transports then look twice.
+ */
+export function hangUpLooksLikeEnd(libuvVersion: string): boolean {
+  const [major = 0, minor = 0] = libuvVersion.split('.').map(Number);
+  return major < 1 || (major === 1 && minor < 52);
 }

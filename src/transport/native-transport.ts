@@ -1,19 +1,11 @@
 import net from 'node:net';
 import type { Loan, PeerAddress } from '../base/transport.ts';
-import type { FairShare } from './fair-share.ts';
 import { ownMemory } from './portable-transport.ts';
-import { type BulkBuffer, type BulkReader, bulkReadBytes, type ReadBuffers } from './read-buffers.ts';
+import { type BulkBuffer, type BulkReader, bulkReadBytes } from './read-buffers.ts';
 import { reset } from './reset.ts';
 import { localAddress } from './socket-address.ts';
-import { type CountingHandle, SocketTransport } from './socket-transport.ts';
-import { copyOf, type WriteStaging } from './write-staging.ts';
-
-/** What the transports of one SmartProxy share. */
-export interface TransportResources {
-  readonly readBuffers: ReadBuffers;
-  readonly staging: WriteStaging;
-  readonly fairShare: FairShare;
-}
+import { type CountingHandle, SocketTransport, type TransportResources } from './socket-transport.ts';
+import { copyOf } from './write-staging.ts';
 
 /** The parts of Node's TCP and pipe handles that are used here; feature-detection.ts looks for them. */
 export interface NativeHandle extends CountingHandle {
@@ -38,15 +30,13 @@ export class NativeTransport extends SocketTransport implements BulkReader {
   readonly socket: net.Socket;
   readonly peer: PeerAddress;
   #local: PeerAddress | null = null;
-  readonly #resources: TransportResources;
   #bulk: BulkBuffer | null = null;
   #inRead = false;
 
   constructor(socket: net.Socket, peer: PeerAddress, resources: TransportResources) {
-    super(socket, resources.fairShare);
+    super(socket, resources);
     this.socket = socket;
     this.peer = peer;
-    this.#resources = resources;
     this.handle = nativeParts(socket)._handle;
   }
 
@@ -77,7 +67,7 @@ export class NativeTransport extends SocketTransport implements BulkReader {
 
   /** @internal The socket's `onread.callback`: `length` bytes are in `memory`. False stops reading. */
   readInto(length: number, memory: Uint8Array): boolean {
-    const { readBuffers } = this.#resources;
+    const { readBuffers } = this.resources;
     const bulk = this.#bulk;
     this.#inRead = true;
     if (bulk === null) this.deliver(readBuffers.shared.subarray(0, length));
@@ -89,6 +79,8 @@ export class NativeTransport extends SocketTransport implements BulkReader {
       this.#bulk = null;
       bulk.release();
     }
+    // Such a libuv would take a hang-up after a short read for FIN, unless reading has stopped.
+    if (this.resources.hangUpLooksLikeEnd && this.writeEnded && length < memory.length) this.yieldTurn();
     readBuffers.install(this.#bulk?.memory ?? readBuffers.shared);
     return this.readingGoesOn();
   }
@@ -137,7 +129,7 @@ export class NativeTransport extends SocketTransport implements BulkReader {
       loan.take();
       return loan;
     }
-    const { staging } = this.#resources;
+    const { staging } = this.resources;
     const staged = staging.stage(bytes);
     socket.write(staged);
     if (socket.writableLength > 0) staging.keep(staged);

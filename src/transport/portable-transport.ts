@@ -1,10 +1,9 @@
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Loan, PeerAddress } from '../base/transport.ts';
-import type { FairShare } from './fair-share.ts';
 import { reset } from './reset.ts';
 import { localAddress, peerAddress } from './socket-address.ts';
-import { type CountingHandle, SocketTransport } from './socket-transport.ts';
+import { type CountingHandle, SocketTransport, type TransportResources } from './socket-transport.ts';
 import { copyOf } from './write-staging.ts';
 
 /** Goes with bytes in memory of their own, which nobody will read into again: keep them freely. */
@@ -21,8 +20,8 @@ export class PortableTransport extends SocketTransport {
   readonly #onData = (chunk: Buffer): void => this.deliver(chunk, ownMemory);
 
   /** `peer` defaults to what the socket says. The stream is paused until `resume`. */
-  constructor(stream: Duplex, fairShare: FairShare, peer?: PeerAddress) {
-    super(stream, fairShare);
+  constructor(stream: Duplex, resources: TransportResources, peer?: PeerAddress) {
+    super(stream, resources);
     this.peer = peer ?? (stream instanceof net.Socket ? peerAddress(stream) : { ip: '', port: 0 });
     this.handle = trustedCounters(stream);
     stream.pause();

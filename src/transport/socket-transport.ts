@@ -1,6 +1,17 @@
 import type { Duplex } from 'node:stream';
 import type { Loan, PeerAddress, Transport, TransportListener } from '../base/transport.ts';
 import type { FairReader, FairShare } from './fair-share.ts';
+import type { ReadBuffers } from './read-buffers.ts';
+import type { WriteStaging } from './write-staging.ts';
+
+/** What the transports of one SmartProxy share. */
+export interface TransportResources {
+  readonly readBuffers: ReadBuffers;
+  readonly staging: WriteStaging;
+  readonly fairShare: FairShare;
+  /** See `hangUpLooksLikeEnd` in feature-detection.ts. */
+  readonly hangUpLooksLikeEnd: boolean;
+}
 
 /** A stream that was given away counts for itself. */
 export interface StreamCounters {
@@ -15,6 +26,8 @@ type OwnedStream = Duplex & { [transportOf]?: SocketTransport };
 export interface CountingHandle {
   readonly bytesWritten: number;
   readonly writeQueueSize: number;
+  /** 0 while there is a peer. A unix socket has none. */
+  getpeername?(address: object): number;
 }
 
 /**
@@ -37,7 +50,7 @@ export abstract class SocketTransport implements Transport, FairReader {
   protected listener: TransportListener | null = null;
   /** The handle whose counters are trusted; null where there is none. */
   protected handle: CountingHandle | null = null;
-  readonly #fairShare: FairShare;
+  protected readonly resources: TransportResources;
   #paused = true;
   /** This turn's share of the loop is used up. */
   #yielded = false;
@@ -57,9 +70,9 @@ export abstract class SocketTransport implements Transport, FairReader {
   /** Whose memory the write in flight uses. */
   #loan: Loan | null = null;
 
-  constructor(stream: Duplex, fairShare: FairShare) {
+  constructor(stream: Duplex, resources: TransportResources) {
     this.stream = stream;
-    this.#fairShare = fairShare;
+    this.resources = resources;
     (stream as OwnedStream)[transportOf] = this;
     stream.on('end', onEnd);
     stream.on('drain', onDrain);
@@ -151,8 +164,15 @@ export abstract class SocketTransport implements Transport, FairReader {
   /** Counts and delivers a read. `bytes` need only live as long as the call. */
   protected deliver(bytes: Buffer, loan?: Loan): void {
     this.#read += bytes.length;
-    if (this.#fairShare.spend(this, bytes.length)) this.#yielded = true;
+    if (this.resources.fairShare.spend(this, bytes.length)) this.#yielded = true;
     this.listener?.onData(bytes, loan);
+  }
+
+  /** Reads nothing more before the next turn of the loop. */
+  protected yieldTurn(): void {
+    if (this.#yielded) return;
+    this.#yielded = true;
+    this.resources.fairShare.yieldTurn(this);
   }
 
   /** Whether a read may happen now. */
@@ -213,6 +233,13 @@ export abstract class SocketTransport implements Transport, FairReader {
     return handle === null ? 0 : Math.min(this.#accepted, handle.bytesWritten - handle.writeQueueSize);
   }
 
+  /** Before our own FIN, a socket that read FIN has a peer still; one that was reset has none. */
+  #wasReset(): boolean {
+    if (!this.resources.hangUpLooksLikeEnd || this.writeEnded) return false;
+    const getpeername = this.handle?.getpeername;
+    return getpeername !== undefined && getpeername.call(this.handle, {}) !== 0;
+  }
+
   #returnLoan(): void {
     const loan = this.#loan;
     this.#loan = null;
@@ -245,7 +272,8 @@ export abstract class SocketTransport implements Transport, FairReader {
 
   /** @internal The peer's FIN was read. */
   streamEnded(): void {
-    if (this.#paused || this.listener === null) this.#endHeld = true;
+    if (this.#wasReset()) this.stream.destroy(connectionReset());
+    else if (this.#paused || this.listener === null) this.#endHeld = true;
     else this.#tellEnd();
   }
 
@@ -283,6 +311,10 @@ export abstract class SocketTransport implements Transport, FairReader {
     this.listener = null;
     listener?.onClose();
   }
+}
+
+function connectionReset(): Error {
+  return Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET', syscall: 'read' });
 }
 
 function tellHeldEnd(transport: SocketTransport): void {

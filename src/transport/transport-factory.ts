@@ -2,16 +2,12 @@ import net from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import type { PeerAddress } from '../base/transport.ts';
 import { FairShare } from './fair-share.ts';
-import { detectTransportKind, type TransportKind } from './feature-detection.ts';
-import {
-  type NativeTransport,
-  openNativeSocket,
-  type TransportResources,
-  takeOverAccepted,
-} from './native-transport.ts';
+import { detectTransportKind, hangUpLooksLikeEnd, type TransportKind } from './feature-detection.ts';
+import { type NativeTransport, openNativeSocket, takeOverAccepted } from './native-transport.ts';
 import { PortableTransport } from './portable-transport.ts';
 import { ReadBuffers } from './read-buffers.ts';
 import { peerAddress } from './socket-address.ts';
+import type { TransportResources } from './socket-transport.ts';
 import { WriteStaging } from './write-staging.ts';
 
 /** A transport on a socket: it can be given away for TLS and HTTP/2. */
@@ -24,7 +20,10 @@ const keepAliveSeconds = 60;
  * What a `net.Server` must be made with, for its sockets to be wrapped: nothing is read before
  * there is a reader, and FIN is half a close.
  */
-export const serverOptions = Object.freeze({ allowHalfOpen: true, pauseOnConnect: true }) satisfies net.ServerOpts;
+export const serverOptions = Object.freeze({
+  allowHalfOpen: true,
+  pauseOnConnect: true,
+}) satisfies net.ServerOpts;
 
 const socketOptions = Object.freeze({
   noDelay: true,
@@ -61,6 +60,7 @@ export class TransportFactory {
       readBuffers: this.readBuffers,
       staging: new WriteStaging(),
       fairShare: new FairShare(options.clock),
+      hangUpLooksLikeEnd: hangUpLooksLikeEnd(process.versions.uv),
     };
   }
 
@@ -89,7 +89,7 @@ export class TransportFactory {
   readonly wrapAccepted = (socket: net.Socket): SocketBackedTransport => {
     const peer = peerAddress(socket);
     if (this.kind === 'native') return takeOverAccepted(socket, peer, this.#resources);
-    return new PortableTransport(socket, this.#resources.fairShare, peer);
+    return new PortableTransport(socket, this.#resources, peer);
   };
 
   /**
@@ -108,10 +108,10 @@ export class TransportFactory {
     }
     const socket = new net.Socket({ allowHalfOpen: true, ...socketOptions });
     socket.connect(address);
-    return { socket, transport: new PortableTransport(socket, this.#resources.fairShare, peer) };
+    return { socket, transport: new PortableTransport(socket, this.#resources, peer) };
   };
 
   /** Wraps any other stream: a TLS socket, a stream of a user's. */
   readonly wrapStream = (stream: ConstructorParameters<typeof PortableTransport>[0]): PortableTransport =>
-    new PortableTransport(stream, this.#resources.fairShare);
+    new PortableTransport(stream, this.#resources);
 }
