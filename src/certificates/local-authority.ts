@@ -1,21 +1,17 @@
-import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
-import { parseAddress } from '../base/address.ts';
-import type { Clock } from '../base/clock.ts';
 import {
-  bitString,
-  boolean,
-  type Der,
-  explicit,
-  implicit,
-  integer,
-  objectIdentifier,
-  octetString,
-  sequence,
-  set,
-  time,
-  toPem,
-  utf8String,
-} from './der.ts';
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPair,
+  type KeyObject,
+  X509Certificate,
+} from 'node:crypto';
+import { promisify } from 'node:util';
+import type { Clock } from '../base/clock.ts';
+import { SmartProxyError } from '../base/errors.ts';
+import { type Issuer, writeAuthorityCertificate, writeServerCertificate } from './certificate-writer.ts';
+import { toPem } from './der.ts';
+
+const generate = promisify(generateKeyPair);
 
 /** A certificate and its key, as `tls` takes them. */
 export interface IssuedCertificate {
@@ -25,124 +21,106 @@ export interface IssuedCertificate {
   readonly key: string;
 }
 
-export interface LocalAuthorityOptions {
+export interface AuthorityOptions {
   clock: Clock;
-  /** What people read in the certificate. */
+  /** What people read in its certificate, at most 64 characters. */
   name: string;
-  /** How long its certificates and its own are valid. Default 7 days. */
+  /** How long the authority's own certificate is valid. Default 10 years. */
   validityMs?: number;
 }
 
-const oids = {
-  commonName: '2.5.4.3',
-  ecdsaWithSha256: '1.2.840.10045.4.3.2',
-  basicConstraints: '2.5.29.19',
-  keyUsage: '2.5.29.15',
-  extendedKeyUsage: '2.5.29.37',
-  serverAuth: '1.3.6.1.5.5.7.3.1',
-  subjectAltName: '2.5.29.17',
-  subjectKeyId: '2.5.29.14',
-  authorityKeyId: '2.5.29.35',
-} as const;
-
-/** Bits of KeyUsage (RFC 5280 §4.2.1.3), the first one on top. */
-const digitalSignature = bitString(Buffer.from([0x80]), 7);
-const certificateAndListSigning = bitString(Buffer.from([0x06]), 1);
-
 const dayMs = 86_400_000;
+const authorityValidityMs = 3650 * dayMs;
+/** Well below the 825 days beyond which Apple's clients refuse even local authorities. */
+const issuedValidityMs = 90 * dayMs;
 /** Clocks differ: certificates are valid a little before they are made. */
 const backdatedMs = 3_600_000;
 
 /**
- * A certificate authority for names that no public one can vouch for: ECDSA P-256, kept in memory
- * only. Whoever trusts `certificate` trusts what it issues.
+ * A certificate authority for names that no public one can vouch for: ECDSA P-256. Whoever
+ * trusts `certificate` trusts what it issues.
  */
 export class LocalAuthority {
   /** The authority's own certificate, PEM. */
   readonly certificate: string;
+  /** The key of that certificate, PEM. Whoever has it can be any site to those who trust the authority. */
+  readonly key: string;
+  /** SHA-256 of the certificate, `AB:CD:…`. */
+  readonly fingerprint: string;
+  /** What people read in the certificate. */
+  readonly name: string;
+  /** Until when the authority can vouch for anything, in ms since the epoch. */
+  readonly validToMs: number;
   readonly #clock: Clock;
-  readonly #validityMs: number;
-  readonly #name: Der;
-  readonly #privateKey: KeyObject;
-  readonly #keyId: Buffer;
+  readonly #issuer: Issuer;
 
-  constructor({ clock, name, validityMs = 7 * dayMs }: LocalAuthorityOptions) {
-    const { publicKey, privateKey } = newKey();
+  /** Of a pair that `create` made; `isAuthority` tells whether it is one. */
+  constructor({ cert, key }: IssuedCertificate, clock: Clock) {
+    const own = new X509Certificate(cert);
+    this.certificate = cert;
+    this.key = key;
+    this.fingerprint = own.fingerprint256;
+    this.name = own.toLegacyObject().subject.CN?.toString() ?? '';
+    this.validToMs = own.validToDate.getTime();
     this.#clock = clock;
-    this.#validityMs = validityMs;
-    this.#name = distinguishedName(name);
-    this.#privateKey = privateKey;
-    this.#keyId = keyIdOf(publicKey);
-    const der = this.#sign(this.#name, publicKey, [
-      extension(oids.basicConstraints, true, sequence(boolean(true), integer(0n))),
-      extension(oids.keyUsage, true, certificateAndListSigning),
-    ]);
-    this.certificate = toPem('CERTIFICATE', der);
+    this.#issuer = {
+      name: this.name,
+      privateKey: createPrivateKey(key),
+      publicKey: createPublicKey(own.publicKey.export({ type: 'spki', format: 'pem' })),
+    };
   }
 
-  /** A server certificate for `names`: DNS names and IP addresses, at least one. */
-  issue(names: readonly string[]): IssuedCertificate {
-    const { publicKey, privateKey } = newKey();
-    const der = this.#sign(distinguishedName(names[0] ?? ''), publicKey, [
-      extension(oids.basicConstraints, true, sequence()),
-      extension(oids.keyUsage, true, digitalSignature),
-      extension(oids.extendedKeyUsage, false, sequence(objectIdentifier(oids.serverAuth))),
-      extension(oids.subjectAltName, false, sequence(...names.map(generalName))),
-    ]);
-    const key = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
-    return { cert: toPem('CERTIFICATE', der), key };
-  }
-
-  /** TBSCertificate and Certificate (RFC 5280 §4.1). */
-  #sign(subject: Der, publicKey: KeyObject, extensions: readonly Der[]): Der {
-    const now = this.#clock.wallTime();
-    const algorithm = sequence(objectIdentifier(oids.ecdsaWithSha256));
-    const toBeSigned = sequence(
-      explicit(0, integer(2n)),
-      integer(serialNumber()),
-      algorithm,
-      this.#name,
-      sequence(time(now - backdatedMs), time(now + this.#validityMs)),
-      subject,
-      publicKey.export({ type: 'spki', format: 'der' }),
-      explicit(
-        3,
-        sequence(
-          ...extensions,
-          extension(oids.subjectKeyId, false, octetString(keyIdOf(publicKey))),
-          extension(oids.authorityKeyId, false, sequence(implicit(0, this.#keyId))),
-        ),
-      ),
+  /** A new authority, in memory only. */
+  static async create(options: AuthorityOptions): Promise<LocalAuthority> {
+    const { clock, name, validityMs = authorityValidityMs } = options;
+    const keys = await newKeys();
+    const now = clock.wallTime();
+    const der = await writeAuthorityCertificate(
+      { name, ...keys },
+      { publicKey: keys.publicKey, validFromMs: now - backdatedMs, validToMs: now + validityMs },
     );
-    return sequence(toBeSigned, algorithm, bitString(sign('sha256', toBeSigned, this.#privateKey)));
+    return new LocalAuthority({ cert: toPem('CERTIFICATE', der), key: keyText(keys.privateKey) }, clock);
+  }
+
+  /**
+   * A server certificate for `names` (DNS names and IP addresses, at least one), valid for 90 days
+   * but never longer than the authority. The work is done off the event loop.
+   * @throws SmartProxyError `local-authority-expired`
+   */
+  async issue(names: readonly string[]): Promise<IssuedCertificate> {
+    const now = this.#clock.wallTime();
+    if (now >= this.validToMs) throw expired(this);
+    const keys = await newKeys();
+    const der = await writeServerCertificate(
+      this.#issuer,
+      {
+        publicKey: keys.publicKey,
+        validFromMs: now - backdatedMs,
+        validToMs: Math.min(now + issuedValidityMs, this.validToMs),
+      },
+      names,
+    );
+    return { cert: toPem('CERTIFICATE', der), key: keyText(keys.privateKey) };
   }
 }
 
-function newKey(): { publicKey: KeyObject; privateKey: KeyObject } {
-  return generateKeyPairSync('ec', { namedCurve: 'P-256' });
+/** Whether a pair works as an authority: what it issues leads to its certificate. */
+export async function isAuthority(pair: IssuedCertificate, clock: Clock): Promise<boolean> {
+  const authority = new LocalAuthority(pair, clock);
+  const own = new X509Certificate(pair.cert);
+  const issued = new X509Certificate((await authority.issue(['localhost'])).cert);
+  return own.ca && issued.checkIssued(own) && issued.verify(own.publicKey);
 }
 
-/** Positive and not guessable: 127 random bits (RFC 5280 §4.1.2.2). */
-function serialNumber(): bigint {
-  return BigInt(`0x${randomBytes(16).toString('hex')}`) >> 1n;
+function expired({ name, validToMs }: LocalAuthority): SmartProxyError {
+  const when = new Date(validToMs).toISOString();
+  return new SmartProxyError('local-authority-expired', `${name} expired on ${when}`, { source: 'config' });
 }
 
-function distinguishedName(commonName: string): Der {
-  return sequence(set(sequence(objectIdentifier(oids.commonName), utf8String(commonName))));
+async function newKeys(): Promise<{ publicKey: KeyObject; privateKey: KeyObject }> {
+  return generate('ec', { namedCurve: 'P-256' });
 }
 
-function keyIdOf(publicKey: KeyObject): Buffer {
-  const spki = publicKey.export({ type: 'spki', format: 'der' });
-  return createHash('sha256').update(spki).digest().subarray(0, 20);
-}
-
-function extension(oid: string, critical: boolean, value: Der): Der {
-  const flag = critical ? [boolean(true)] : [];
-  return sequence(objectIdentifier(oid), ...flag, octetString(value));
-}
-
-/** dNSName or iPAddress (RFC 5280 §4.2.1.6). */
-function generalName(name: string): Der {
-  const address = parseAddress(name);
-  return address === undefined ? implicit(2, Buffer.from(name, 'latin1')) : implicit(7, address.bytes);
+function keyText(key: KeyObject): string {
+  return key.export({ type: 'pkcs8', format: 'pem' }) as string;
 }

@@ -10,6 +10,8 @@ import { type DemoBackend, startEcho, startSite } from './demo-backends.ts';
 import { withLog } from './run.ts';
 import { serve } from './serve.ts';
 
+/** Nobody is to trust a demonstration for longer. */
+const authorityValidityMs = 7 * 86_400_000;
 const sites = ['one.localhost', 'two.localhost'] as const;
 
 /** `smartproxy demo`: two TLS sites by name and an echo service behind one proxy, until a signal ends it. */
@@ -17,10 +19,14 @@ export async function demo(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'smartproxy-demo-'));
   const backends: DemoBackend[] = [];
   try {
-    const authority = new LocalAuthority({ clock: systemClock, name: 'SmartProxy demo authority' });
+    const authority = await LocalAuthority.create({
+      clock: systemClock,
+      name: 'SmartProxy demo authority',
+      validityMs: authorityValidityMs,
+    });
     const authorityFile = join(folder, 'authority.pem');
     writeFileSync(authorityFile, authority.certificate);
-    for (const name of sites) backends.push(await startSite(name, authority.issue([name])));
+    for (const name of sites) backends.push(await startSite(name, await authority.issue([name])));
     backends.push(await startEcho());
     const ports = backends.map(({ port }) => port);
     await withLog((log) =>

@@ -8,14 +8,16 @@ import fc from 'fast-check';
 import { systemClock } from '../../src/base/clock.ts';
 import { integer, objectIdentifier, time } from '../../src/certificates/der.ts';
 import { LocalAuthority } from '../../src/certificates/local-authority.ts';
+import { hasPrograms, programPath } from '../support/debian.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
+import { Workspace } from '../support/workspace.ts';
 
-const authority = new LocalAuthority({ clock: systemClock, name: 'Test authority' });
+const authority = await LocalAuthority.create({ clock: systemClock, name: 'Test authority' });
 
-test('a certificate names what it was issued for, and the authority vouches for it', () => {
+test('a certificate names what it was issued for, and the authority vouches for it', async () => {
   const ca = new X509Certificate(authority.certificate);
   const issued = new X509Certificate(
-    authority.issue(['a.test', '*.a.test', '127.0.0.1', '2001:db8::1']).cert,
+    (await authority.issue(['a.test', '*.a.test', '127.0.0.1', '2001:db8::1'])).cert,
   );
   assert.ok(ca.ca && ca.checkIssued(ca) && ca.verify(ca.publicKey));
   assert.ok(!issued.ca && issued.checkIssued(ca) && issued.verify(ca.publicKey));
@@ -28,25 +30,52 @@ test('a certificate names what it was issued for, and the authority vouches for 
   assert.equal(issued.checkIP('127.0.0.2'), undefined);
 });
 
-test('it is valid from a little before now for as long as was asked', () => {
+test('a certificate is valid from a little before now for 90 days, the authority for 10 years', async () => {
   const clock = new VirtualClock();
-  const young = new LocalAuthority({ clock, name: 'Young', validityMs: 3_600_000 });
-  const { validFromDate, validToDate } = new X509Certificate(young.issue(['a.test']).cert);
+  const own = await LocalAuthority.create({ clock, name: 'Ten years' });
+  assert.equal(new Date(own.validToMs).toISOString(), '2035-12-30T00:00:00.000Z');
+  const { validFromDate, validToDate } = new X509Certificate((await own.issue(['a.test'])).cert);
   assert.equal(validFromDate.toISOString(), '2025-12-31T23:00:00.000Z');
-  assert.equal(validToDate.toISOString(), '2026-01-01T01:00:00.000Z');
+  assert.equal(validToDate.toISOString(), '2026-04-01T00:00:00.000Z');
 });
 
-test('no two certificates have a serial number or a key in common', () => {
-  const certificates = Array.from(
-    { length: 20 },
-    () => new X509Certificate(authority.issue(['a.test']).cert),
-  );
+test('no certificate outlives its authority, and an expired authority issues nothing', async () => {
+  const clock = new VirtualClock();
+  const young = await LocalAuthority.create({ clock, name: 'Young', validityMs: 3_600_000 });
+  const { validToDate } = new X509Certificate((await young.issue(['a.test'])).cert);
+  assert.equal(validToDate.toISOString(), '2026-01-01T01:00:00.000Z');
+  clock.advance(3_600_000);
+  await assert.rejects(young.issue(['a.test']), { code: 'local-authority-expired', source: 'config' });
+});
+
+test('OpenSSL verifies strictly what is issued, for short names, long names and addresses', async (t) => {
+  if (!hasPrograms(t, 'openssl')) return;
+  const workspace = Workspace.of(t, 'authority');
+  const ca = workspace.write('ca.pem', authority.certificate);
+  const long = `${'a'.repeat(63)}.${'b'.repeat(63)}.test`;
+  const verify = ['verify', '-x509_strict', '-purpose', 'sslserver', '-CAfile', ca];
+  for (const [option, name] of [
+    ['-verify_hostname', 'a.test'],
+    ['-verify_hostname', long],
+    ['-verify_ip', '127.0.0.1'],
+    ['-verify_ip', '::1'],
+  ] as const) {
+    const file = workspace.write('leaf.pem', (await authority.issue([name])).cert);
+    assert.match(await workspace.run(programPath('openssl'), [...verify, option, name, file]), /OK/);
+  }
+  const verified = await workspace.run(programPath('openssl'), ['verify', '-x509_strict', '-CAfile', ca, ca]);
+  assert.match(verified, /OK/);
+});
+
+test('no two certificates have a serial number or a key in common', async () => {
+  const issued = await Promise.all(Array.from({ length: 20 }, () => authority.issue(['a.test'])));
+  const certificates = issued.map(({ cert }) => new X509Certificate(cert));
   assert.equal(new Set(certificates.map((one) => one.serialNumber)).size, 20);
-  assert.equal(new Set(certificates.map((one) => one.fingerprint256)).size, 20);
+  assert.equal(new Set(issued.map(({ key }) => key)).size, 20);
 });
 
 test('a client that trusts the authority accepts the server, another one does not', async () => {
-  const server = tls.createServer(authority.issue(['a.test']), (socket) => socket.end('hello'));
+  const server = tls.createServer(await authority.issue(['a.test']), (socket) => socket.end('hello'));
   server.on('tlsClientError', () => {});
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
