@@ -94,10 +94,8 @@ export class MemoryWire {
     this.#lastArrival = Math.max(this.#lastArrival, now + (latency?.() ?? 0));
     const segment: Segment = {
       deliver,
-      timer: clock.setTimer(this.#lastArrival - now, () => {
-        this.#segments.shift();
-        deliver();
-      }),
+      // Whichever timer of the same moment comes first: order is the queue's.
+      timer: clock.setTimer(this.#lastArrival - now, () => this.#segments.shift()?.deliver()),
     };
     this.#segments.push(segment);
   }

@@ -61,7 +61,8 @@ export class Actor implements TransportListener {
     this.far = far;
     near.setListener(this);
     if (this.script.reads) near.resume();
-    for (const step of this.script.steps) this.#clock.setTimer(step.atMs, () => this.#perform(step));
+    const steps = [...this.script.steps].sort((a, b) => a.atMs - b.atMs);
+    this.#performFrom(steps, 0, this.#clock.now());
   }
 
   get connected(): boolean {
@@ -101,6 +102,16 @@ export class Actor implements TransportListener {
         this.far?.fail('ETIMEDOUT');
         break;
     }
+  }
+
+  /** One after the other, so that its own order holds whatever else happens at the same moment. */
+  #performFrom(steps: readonly Step[], index: number, startedAt: number): void {
+    const step = steps[index];
+    if (step === undefined) return;
+    this.#clock.setTimer(startedAt + step.atMs - this.#clock.now(), () => {
+      this.#perform(step);
+      this.#performFrom(steps, index + 1, startedAt);
+    });
   }
 
   #perform(step: Step): void {

@@ -38,6 +38,8 @@ export interface NetworkPlan {
   readonly highWaterBytes: number;
   readonly lendShare: number;
   readonly resetDropsUnread: boolean;
+  /** What is due at the same moment happens in any order. */
+  readonly shuffle: boolean;
   /** The share of dials that still come after they were aborted, against the contract. */
   readonly lateShare: number;
 }
@@ -101,7 +103,18 @@ function clientPlan(choices: Choices, index: number, limits: LimitPlan): ClientP
   const behindProxy = choices.chance(0.25);
   const port = 40_000 + 100 * index + choices.between(0, 99);
   const localPort =
-    ports[choices.weighted({ plain: 5, names: 5, mixed: 4, spread: 4, block: 1, handler: 0.3, computed: 1 })];
+    ports[
+      choices.weighted({
+        plain: 5,
+        names: 5,
+        mixed: 4,
+        spread: 4,
+        block: 1,
+        handler: 0.3,
+        computed: 1,
+        awaited: 0.2,
+      })
+    ];
   const { opening, script } = clientScript(choices, { behindProxy, localPort, port, limits });
   return {
     name: `client ${index}`,
@@ -147,6 +160,7 @@ function networkPlan(choices: Choices): NetworkPlan {
     highWaterBytes: choices.of([1, 1, 200, 2_000]),
     lendShare: choices.of([0, 0.5, 1]),
     resetDropsUnread: choices.chance(0.3),
+    shuffle: choices.chance(0.5),
     lateShare: choices.of([0, 0, 0.5]),
   };
 }
@@ -172,6 +186,11 @@ function limitPlan(choices: Choices): LimitPlan {
     initialDataBytes: choices.of([300, 2_000, 65_536]),
     pendingBytesPerConnection: choices.of([100, 1_000, 1_048_576]),
   };
+}
+
+/** Whether users' streams and promises take part. */
+export function needsEventLoop(plan: Plan): boolean {
+  return plan.clients.some(({ localPort }) => localPort === ports.handler || localPort === ports.awaited);
 }
 
 /** The same world without some of its actors: for finding the smallest that still fails. */

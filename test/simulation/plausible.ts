@@ -10,6 +10,7 @@ import type { World } from './world.ts';
 type Check = (world: World, story: Story) => boolean;
 
 const joinedPhases: readonly ConnectionState[] = ['established', 'half-closed'];
+const computedRoutes: readonly string[] = ['computed', 'awaited'];
 const leaving: readonly Deed[] = ['reset', 'destroy'];
 
 const checks: Partial<Record<TerminationReason, Check>> = {
@@ -24,7 +25,8 @@ const checks: Partial<Record<TerminationReason, Check>> = {
   'connect-unreachable': (world, story) =>
     world.network.outcomes.includes('unreachable') && whileDialing(story),
   'dns-failed': (world, story) => world.network.outcomes.includes('no-name') && whileDialing(story),
-  'target-selection-failed': (_, story) => story.record.route?.name === 'computed' && whileDialing(story),
+  'target-selection-failed': (_, story) =>
+    computedRoutes.includes(story.record.route?.name ?? '') && whileDialing(story),
   'initial-data-timeout': ({ plan }, { record }) =>
     record.termination?.phase === 'reading-first-bytes' && near(age(record), plan.timeouts.initialDataMs),
   'connect-timeout': ({ plan }, story) =>
@@ -60,8 +62,10 @@ const checks: Partial<Record<TerminationReason, Check>> = {
 export function implausible(world: World, story: Story): string | null {
   const { termination } = story.record;
   if (termination === null) return 'no termination';
-  if (world.vanished.has(story.record) && termination.reason !== 'orphaned')
-    return 'the audit did not find it';
+  const vanishedAt = world.vanished.get(story.record);
+  // In the same moment a deadline may still come first.
+  const overlooked = vanishedAt !== undefined && story.causedAt > vanishedAt;
+  if (overlooked && termination.reason !== 'orphaned') return 'the audit did not find it';
   const check = checks[termination.reason];
   if (check === undefined) return `ended as ${termination.reason}, which nothing here can cause`;
   return check(world, story) ? null : `${termination.reason} in ${termination.phase}, without a cause`;

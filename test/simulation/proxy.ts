@@ -9,9 +9,10 @@ import { TimeoutManager } from '../../src/connection/timeout-manager.ts';
 import { compileRoutes, type RouteIndex } from '../../src/routing/route-index.ts';
 import { SecurityManager } from '../../src/security/security-manager.ts';
 import { ConnectionHandler } from '../../src/smart-proxy/connection-handler.ts';
+import { Drain } from '../../src/smart-proxy/drain.ts';
 import { RouteRemoval } from '../../src/smart-proxy/route-removal.ts';
 import { TargetSelectors } from '../../src/targets/target-selectors.ts';
-import type { Plan } from './plan.ts';
+import { needsEventLoop, type Plan } from './plan.ts';
 import { limitsOf, simulatedRoutes, timeoutsOf, trustedSource } from './routes.ts';
 
 /** What a reload takes away. */
@@ -26,6 +27,7 @@ export class SimulatedProxy {
   readonly #clock: Clock;
   readonly #plan: Plan;
   readonly #handler: ConnectionHandler;
+  readonly #drain: Drain;
   readonly #removal: RouteRemoval;
   #index: RouteIndex;
   stopping = false;
@@ -53,6 +55,8 @@ export class SimulatedProxy {
         descriptors: () => null,
       },
     });
+    this.#drain = new Drain(clock, this.manager);
+    this.manager.observe(this.#drain);
     this.#removal = new RouteRemoval(clock, this.manager);
     this.#index = this.#compile();
     const trusted = new AddressSet([trustedSource]);
@@ -94,31 +98,33 @@ export class SimulatedProxy {
     if (record !== undefined) this.manager.initiateCleanupOnce(record, { reason: 'operator' });
   }
 
-  /** Drains, then ends what is left, then closes what is left, as `stop()` does. */
+  /** Where promises settle, the real drain runs; elsewhere the same steps without promises. */
   stop(): void {
     if (this.stopping) return;
     this.stopping = true;
     this.#handler.drain();
     const { shutdownGraceMs, cleanupGraceMs } = this.#plan.timeouts;
+    if (needsEventLoop(this.#plan)) {
+      this.#drain.run(shutdownGraceMs, cleanupGraceMs).then(() => this.#close());
+      return;
+    }
     this.#clock.setTimer(shutdownGraceMs, () => {
       this.manager.forceClosing();
       for (const record of this.manager.live()) {
         this.manager.initiateCleanupOnce(record, { reason: 'shutdown' });
       }
-      this.#clock.setTimer(cleanupGraceMs, () => this.#finish());
+      this.#clock.setTimer(cleanupGraceMs, () => {
+        this.manager.forceClosing();
+        this.#clock.setTimer(1, () => this.#close());
+      });
     });
   }
 
-  #finish(): void {
-    this.manager.forceClosing();
-    this.#clock.setTimer(0, () =>
-      this.#clock.setTimer(0, () => {
-        this.audit.stop();
-        this.timeouts.stop();
-        this.security.stop();
-        this.#removal.stop();
-        this.stopped = true;
-      }),
-    );
+  #close(): void {
+    this.audit.stop();
+    this.timeouts.stop();
+    this.security.stop();
+    this.#removal.stop();
+    this.stopped = true;
   }
 }

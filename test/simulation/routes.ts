@@ -22,6 +22,8 @@ export const ports = {
   handler: 6002,
   /** Its target is a function, that may throw. */
   computed: 6003,
+  /** Its target is a promise, that may be rejected or never settle. */
+  awaited: 6004,
 } as const;
 
 /** Peers in here must send a PROXY header. */
@@ -78,6 +80,7 @@ export function simulatedRoutes(timeouts: Timeouts, limits: Limits): ResolvedRou
     route('block', ports.block, { type: 'block', how: 'reset' }),
     route('handler', ports.handler, { type: 'handler', handle: handleByTurns }),
     route('computed', ports.computed, forward([{ ...target(''), host: computedHost }])),
+    route('awaited', ports.awaited, forward([{ ...target(''), host: awaitedHost }])),
   ].map((made, order) => ({ ...made, order }));
 }
 
@@ -93,6 +96,19 @@ function target(host: string): ResolvedTarget {
 function computedHost(context: { client: { port: number } }): string {
   if (context.client.port % 4 === 0) throw new Error('no host for this client');
   return 'computed';
+}
+
+function awaitedHost(context: { client: { port: number } }): Promise<string> {
+  switch (context.client.port % 4) {
+    case 0:
+      return Promise.reject(new Error('no host for this client'));
+    case 1:
+      return new Promise(() => {});
+    case 2:
+      return Promise.resolve('not a host');
+    default:
+      return Promise.resolve('awaited');
+  }
 }
 
 /** Every way in which a user's function may treat its connection, by the client's port. */

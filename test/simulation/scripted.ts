@@ -71,6 +71,7 @@ export function scriptedPlan(scripted: Scripted): Plan {
       highWaterBytes: 1,
       lendShare: 1,
       resetDropsUnread: false,
+      shuffle: false,
       lateShare: 0,
       ...scripted.network,
     },

@@ -1,17 +1,20 @@
 import type { Logger } from '../../src/base/logger.ts';
+import type { ConnectionRecord } from '../../src/connection/connection-record.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 import { checkAtTheEnd } from './invariants.ts';
 import { exceededLimit } from './limit-invariants.ts';
 import { Network, type Trace } from './network.ts';
 import { findOverdue } from './overdue.ts';
-import type { ClientPlan, OperatorPlan, Plan } from './plan.ts';
+import { type ClientPlan, needsEventLoop, type OperatorPlan, type Plan } from './plan.ts';
 import { SimulatedProxy } from './proxy.ts';
 import { ProxyClock } from './proxy-clock.ts';
-import { ports } from './routes.ts';
 import { Witness } from './witness.ts';
 
 /** After its stop the proxy has this long, in virtual ms; peers too. */
 const afterStopMs = 10_000;
+
+/** More than any plan needs, but for the audit's sweeps: something goes round in circles. */
+const maxCallbacks = 100_000;
 
 /** One run of one plan. */
 export class World {
@@ -26,15 +29,15 @@ export class World {
   readonly problems: string[] = [];
   readonly lines: string[] = [];
   readonly #traced: boolean;
-  /** Records whose sockets went away without a word before anything else ended them. */
-  readonly vanished = new Set<object>();
+  /** Records whose sockets went away without a word before anything else ended them, and when. */
+  readonly vanished = new Map<ConnectionRecord, number>();
   terminated = 0;
   reloaded = 0;
 
   constructor(plan: Plan, options: { trace?: boolean } = {}) {
     this.plan = plan;
     this.#traced = options.trace === true;
-    this.clock = new VirtualClock({ seed: plan.seed });
+    this.clock = new VirtualClock({ seed: plan.seed, shuffle: plan.network.shuffle });
     this.proxyClock = new ProxyClock(this.clock);
     this.network = new Network(this.clock, plan, this.#traced ? this.#trace : null);
     this.witness = new Witness(
@@ -58,8 +61,7 @@ export class World {
   /** Runs to the end; what was wrong. Promises of users' functions settle only in `runAsync`. */
   run(): string[] {
     try {
-      const endAt = this.#endAt;
-      while ((this.clock.nextDueAt ?? Number.POSITIVE_INFINITY) <= endAt) this.clock.runNext();
+      while (this.#goesOn()) this.clock.runNext();
     } catch (error) {
       this.#threw(error);
     }
@@ -69,8 +71,7 @@ export class World {
   /** The same with a turn of the real event loop after each step. */
   async runAsync(): Promise<string[]> {
     try {
-      const endAt = this.#endAt;
-      while ((this.clock.nextDueAt ?? Number.POSITIVE_INFINITY) <= endAt) {
+      while (this.#goesOn()) {
         this.clock.runNext();
         await new Promise((resolve) => setImmediate(resolve));
       }
@@ -80,9 +81,15 @@ export class World {
     return this.#conclude();
   }
 
+  #goesOn(): boolean {
+    const most = maxCallbacks + this.plan.horizonMs / 1_000;
+    if (this.clock.executed > most) throw new Error(`no rest after ${most} callbacks`);
+    return (this.clock.nextDueAt ?? Number.POSITIVE_INFINITY) <= this.#endAt;
+  }
+
   /** Whether users' streams and promises take part. */
   get needsEventLoop(): boolean {
-    return this.plan.clients.some(({ localPort }) => localPort === ports.handler);
+    return needsEventLoop(this.plan);
   }
 
   get #endAt(): number {
@@ -133,7 +140,7 @@ export class World {
   #vanish(): void {
     const record = this.proxy.manager.live().find(({ target }) => target !== null);
     if (record === undefined) return;
-    if (!record.ending) this.vanished.add(record);
+    if (!record.ending) this.vanished.set(record, this.clock.now());
     for (const end of [record.client, record.target]) {
       const transport = [...this.network.actors.keys()].find((known) => known === end);
       transport?.vanish();

@@ -5,7 +5,7 @@ const epochMs = Date.UTC(2026, 0, 1);
 
 interface Entry {
   dueAt: number;
-  /** Equal times run in the order in which they were asked for. */
+  /** Equal times run in the order in which they were asked for, or shuffled. */
   order: number;
   callback: (() => void) | null;
 }
@@ -15,6 +15,8 @@ export interface VirtualClockOptions {
   seed?: number;
   /** What `now()` starts from, in ms. Default 0. */
   startMs?: number;
+  /** What is due at the same time runs in an order drawn from the seed. Default false. */
+  shuffle?: boolean;
 }
 
 /**
@@ -26,6 +28,7 @@ export class VirtualClock implements Clock {
   readonly #startMs: number;
   readonly #random: () => number;
   readonly #heap: Entry[] = [];
+  readonly #shuffle: boolean;
   #order = 0;
   #pending = 0;
   /** Callbacks run so far. */
@@ -35,6 +38,7 @@ export class VirtualClock implements Clock {
     this.#startMs = options.startMs ?? 0;
     this.#now = this.#startMs;
     this.#random = seededRandom(options.seed ?? 1);
+    this.#shuffle = options.shuffle ?? false;
   }
 
   now(): number {
@@ -105,7 +109,7 @@ export class VirtualClock implements Clock {
 
   #schedule(dueAt: number, callback: () => void): Timer {
     if (Number.isNaN(dueAt)) throw new RangeError('a timer needs a number of milliseconds');
-    const entry: Entry = { dueAt, order: this.#order++, callback };
+    const entry: Entry = { dueAt, order: this.#shuffle ? this.#random() : this.#order++, callback };
     insert(this.#heap, entry);
     this.#pending++;
     return {
