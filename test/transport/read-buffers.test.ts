@@ -4,7 +4,7 @@ import type net from 'node:net';
 import { test } from 'node:test';
 import type { Transport, TransportListener } from '../../src/base/transport.ts';
 import { type BulkReader, bulkBufferBytes, ReadBuffers } from '../../src/transport/read-buffers.ts';
-import { eventually, onBothKinds, pattern, Recorder, type Relayed, Rig, turns } from './rig.ts';
+import { eventually, kinds, onBothKinds, pattern, Recorder, type Relayed, Rig, turns } from './rig.ts';
 
 const idleReader: BulkReader = { loanReturned() {} };
 
@@ -187,5 +187,43 @@ test('without a budget to spare transfers go on through the shared buffer', asyn
   const pair = await rig.relayed();
   await busy(pair, 40);
   assert.equal(rig.factory.readBuffers.buffersInUse, 0);
+  await rig.close();
+});
+
+// L26
+test('bytes that were copied for a stalled write keep their place while others write', async () => {
+  for (const kind of kinds) {
+    const rig = new Rig(kind, 1);
+    const stalled = await Promise.all([1, 2, 3].map(() => rig.relayed()));
+    const sent = stalled.map((_, index) => pattern(6_000_000, 60 + index));
+    for (const [index, pair] of stalled.entries()) pair.client.write(sent[index] as Buffer);
+    await eventually(() => stalled.every((pair) => pair.targetSide.pendingBytes > 0));
+    const other = await rig.relayed();
+    await busy(other, 70);
+    const got = stalled.map((pair) => collect(pair.target));
+    await busy(other, 71);
+    await eventually(() => got.every((collected) => collected.length === 6_000_000));
+    for (const [index, collected] of got.entries())
+      assert.ok(collected.bytes().equals(sent[index] as Buffer), `connection ${index}`);
+    await rig.close();
+  }
+});
+
+// L26
+test('while a write has the buffer nothing is read into it, even if the owner does not pause', async () => {
+  const rig = new Rig('native');
+  const { client, transport } = await rig.accepted();
+  const { target, transport: destination } = await rig.dialled();
+  destination.setListener(new Recorder());
+  transport.setListener(new DialOnData(() => destination));
+  transport.resume();
+  const bytes = pattern(20_000_000, 80);
+  client.write(bytes);
+  await eventually(() => destination.pendingBytes > 0);
+  await turns(50);
+  assert.ok(transport.bytesRead < bytes.length);
+  const got = collect(target);
+  await eventually(() => got.length === bytes.length);
+  assert.ok(got.bytes().equals(bytes));
   await rig.close();
 });
