@@ -18,7 +18,7 @@ const root = dirname(import.meta.dirname);
 /** More than the cores of a small machine gain nothing, and make waits long. */
 const concurrency = 2;
 /** A test file that hangs is a failure, not a run without end. */
-const fileTimeoutMs = 300_000;
+const fileTimeoutMs = 180_000;
 
 interface Outcome {
   name: string;
