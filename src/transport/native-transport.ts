@@ -4,7 +4,8 @@ import { ownMemory } from './portable-transport.ts';
 import { type BulkBuffer, type BulkReader, bulkReadBytes } from './read-buffers.ts';
 import { reset } from './reset.ts';
 import { localAddress } from './socket-address.ts';
-import { type CountingHandle, SocketTransport, type TransportResources } from './socket-transport.ts';
+import { SocketTransport, type TransportResources } from './socket-transport.ts';
+import type { CountingHandle } from './write-account.ts';
 import { copyOf } from './write-staging.ts';
 
 /** The parts of Node's TCP and pipe handles that are used here; feature-detection.ts looks for them. */
@@ -37,7 +38,7 @@ export class NativeTransport extends SocketTransport implements BulkReader {
     super(socket, resources);
     this.socket = socket;
     this.peer = peer;
-    this.handle = nativeParts(socket)._handle;
+    this.account.handle = nativeParts(socket)._handle;
   }
 
   /** Empty if it is first asked for once the descriptor is gone. */
@@ -62,7 +63,7 @@ export class NativeTransport extends SocketTransport implements BulkReader {
   /** Begins to connect a socket of `openNativeSocket`. */
   connect(address: { host: string; port: number } | { path: string }): void {
     this.socket.connect(address);
-    this.handle = nativeParts(this.socket)._handle;
+    this.account.handle = nativeParts(this.socket)._handle;
   }
 
   /** @internal The socket's `onread.callback`: `length` bytes are in `memory`. False stops reading. */

@@ -3,7 +3,8 @@ import type { Duplex } from 'node:stream';
 import type { Loan, PeerAddress } from '../base/transport.ts';
 import { reset } from './reset.ts';
 import { localAddress, peerAddress } from './socket-address.ts';
-import { type CountingHandle, SocketTransport, type TransportResources } from './socket-transport.ts';
+import { SocketTransport, type TransportResources } from './socket-transport.ts';
+import type { CountingHandle } from './write-account.ts';
 import { copyOf } from './write-staging.ts';
 
 /** Goes with bytes in memory of their own, which nobody will read into again: keep them freely. */
@@ -23,7 +24,7 @@ export class PortableTransport extends SocketTransport {
   constructor(stream: Duplex, resources: TransportResources, peer?: PeerAddress) {
     super(stream, resources);
     this.peer = peer ?? (stream instanceof net.Socket ? peerAddress(stream) : { ip: '', port: 0 });
-    this.handle = trustedCounters(stream);
+    this.account.handle = trustedCounters(stream);
     stream.pause();
     stream.on('data', this.#onData);
   }

@@ -1,7 +1,7 @@
 import type { Loan } from '../base/transport.ts';
 
 /** The buffer that all sockets read into which have no buffer of their own. */
-export const sharedBufferBytes = 64 * 1024;
+const sharedBufferBytes = 64 * 1024;
 /** The buffer of one bulk transfer in one direction. */
 export const bulkBufferBytes = 256 * 1024;
 /** A read that leaves this much of a bulk buffer unused ends the bulk transfer. */

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Loan, PeerAddress, Transport, TransportListener } from '../base/transport.ts';
 import type { FairReader, FairShare } from './fair-share.ts';
 import type { ReadBuffers } from './read-buffers.ts';
+import { WriteAccount } from './write-account.ts';
 import type { WriteStaging } from './write-staging.ts';
 
 /** What the transports of one SmartProxy share. */
@@ -22,14 +23,6 @@ export interface StreamCounters {
 const transportOf = Symbol('transport');
 type OwnedStream = Duplex & { [transportOf]?: SocketTransport };
 
-/** Bytes that a handle was given, and how many of them the kernel has not taken yet. */
-export interface CountingHandle {
-  readonly bytesWritten: number;
-  readonly writeQueueSize: number;
-  /** 0 while there is a peer. A unix socket has none. */
-  getpeername?(address: object): number;
-}
-
 /**
  * What the native and the portable transport have in common: ownership, endings, and the account
  * of what was written. The listeners on the stream are shared by all transports and find theirs
@@ -48,8 +41,7 @@ export abstract class SocketTransport implements Transport, FairReader {
   turnBytes = 0;
 
   protected listener: TransportListener | null = null;
-  /** The handle whose counters are trusted; null where there is none. */
-  protected handle: CountingHandle | null = null;
+  protected readonly account: WriteAccount;
   protected readonly resources: TransportResources;
   #paused = true;
   /** This turn's share of the loop is used up. */
@@ -58,12 +50,6 @@ export abstract class SocketTransport implements Transport, FairReader {
   /** FIN was read while nobody wanted to hear of it. */
   #endHeld = false;
   #awaitsDrain = false;
-  /** The transport failed, or we dropped what was pending: the account is closed. */
-  #settled = false;
-  /** Bytes that the stream was given. */
-  #accepted = 0;
-  /** Bytes that the kernel had taken when we last looked. */
-  #taken = 0;
   #read = 0;
   /** Who counts, once the stream was given away. */
   #handedOver: StreamCounters | null = null;
@@ -72,6 +58,7 @@ export abstract class SocketTransport implements Transport, FairReader {
 
   constructor(stream: Duplex, resources: TransportResources) {
     this.stream = stream;
+    this.account = new WriteAccount(stream);
     this.resources = resources;
     (stream as OwnedStream)[transportOf] = this;
     stream.on('end', onEnd);
@@ -96,16 +83,12 @@ export abstract class SocketTransport implements Transport, FairReader {
   }
 
   get bytesWritten(): number {
-    const { stream } = this;
-    if (this.#handedOver !== null) this.#taken = Math.max(this.#taken, this.#handedOver.bytesWritten);
-    else if (!this.#settled && !stream.destroyed && stream.errored === null) this.#countTaken();
-    return this.#taken;
+    return this.#handedOver?.bytesWritten ?? this.account.taken;
   }
 
-  /** 0 once the transport failed or closed: what was pending then is dropped. */
+  /** 0 once the transport failed, closed or was given away: what was pending then is dropped. */
   get pendingBytes(): number {
-    if (this.#settled || this.closed || this.#handedOver !== null) return 0;
-    return this.#accepted - this.bytesWritten;
+    return this.account.pending;
   }
 
   setListener(listener: TransportListener | null): void {
@@ -129,11 +112,11 @@ export abstract class SocketTransport implements Transport, FairReader {
     const stream = this.stream;
     if (this.writeEnded || stream.destroyed) return false;
     if (bytes.length === 0) return !this.#awaitsDrain;
-    this.#accepted += bytes.length;
+    this.account.give(bytes.length);
     const taken = this.put(bytes, loan);
     if (taken !== null) this.#loan = taken;
     if (stream.writableLength === 0) {
-      if (stream.errored === null) this.#taken = this.#accepted;
+      if (stream.errored === null) this.account.tookAll();
       return true;
     }
     if (stream.writableNeedDrain) this.#awaitsDrain = true;
@@ -207,6 +190,7 @@ export abstract class SocketTransport implements Transport, FairReader {
     stream.off('finish', onFinish);
     this.listener = null;
     this.updateReading();
+    this.account.settle();
     this.#handedOver = counters;
     this.writeEnded = true;
     this.readEnded = true;
@@ -215,29 +199,16 @@ export abstract class SocketTransport implements Transport, FairReader {
   /** Reading and writing stop here; what is pending will not be written. */
   #drop(): void {
     if (this.stream.destroyed) return;
-    this.#taken = this.bytesWritten;
-    this.#settled = true;
+    this.account.settle();
     this.writeEnded = true;
     this.pause();
-  }
-
-  #countTaken(): void {
-    const waiting = this.stream.writableLength;
-    const taken = waiting === 0 || this.handle === null ? this.#accepted - waiting : this.#countAtHandle();
-    if (taken > this.#taken) this.#taken = taken;
-  }
-
-  /** What the handle was given less what libuv still queues: exact, also in mid-write. */
-  #countAtHandle(): number {
-    const { handle } = this;
-    return handle === null ? 0 : Math.min(this.#accepted, handle.bytesWritten - handle.writeQueueSize);
   }
 
   /** Before our own FIN, a socket that read FIN has a peer still; one that was reset has none. */
   #wasReset(): boolean {
     if (!this.resources.hangUpLooksLikeEnd || this.writeEnded) return false;
-    const getpeername = this.handle?.getpeername;
-    return getpeername !== undefined && getpeername.call(this.handle, {}) !== 0;
+    const { handle } = this.account;
+    return handle?.getpeername !== undefined && handle.getpeername({}) !== 0;
   }
 
   #returnLoan(): void {
@@ -247,7 +218,7 @@ export abstract class SocketTransport implements Transport, FairReader {
   }
 
   #written(): void {
-    this.#taken = this.#accepted;
+    this.account.tookAll();
     this.#returnLoan();
     if (!this.#awaitsDrain) return;
     this.#awaitsDrain = false;
@@ -291,11 +262,7 @@ export abstract class SocketTransport implements Transport, FairReader {
 
   /** @internal */
   streamFailed(error: Error): void {
-    // A failed write leaves the handle's counters past what the kernel took: then what we saw
-    // before it counts. After any other error they are still exact.
-    const byWrite = (error as NodeJS.ErrnoException).syscall === 'write';
-    if (!this.#settled && !byWrite) this.#taken = Math.max(this.#taken, this.#countAtHandle());
-    this.#settled = true;
+    this.account.fail(error);
     this.listener?.onError(error);
   }
 
@@ -304,9 +271,10 @@ export abstract class SocketTransport implements Transport, FairReader {
     if (this.closed) return;
     this.#returnLoan();
     this.released();
-    if (this.#endHeld && this.listener !== null && !this.#settled) this.#tellEnd();
+    if (this.#endHeld && this.listener !== null && !this.account.settled) this.#tellEnd();
     this.closed = true;
-    this.handle = null;
+    this.account.settle();
+    this.account.handle = null;
     const listener = this.listener;
     this.listener = null;
     listener?.onClose();
