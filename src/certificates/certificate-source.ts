@@ -1,0 +1,125 @@
+import type { SecureContext } from 'node:tls';
+import { SmartProxyError } from '../base/errors.ts';
+import type { PortRange, ResolvedCertificate, ResolvedRoute, ResolvedTls } from '../config/resolved.ts';
+import type { Certificate } from './certificate.ts';
+
+/** What is known when a certificate has to be shown. */
+export interface Handshake {
+  /** The name that the client asks for, lower case and without a trailing dot; null: none. */
+  readonly name: string | null;
+  /** The port that the client connected to. */
+  readonly port: number;
+  /** The address that the client connected to, normalised; null where it is not known. */
+  readonly localAddress: string | null;
+}
+
+/** Where those who terminate TLS get their certificates. */
+export interface CertificateSource {
+  /**
+   * The context for a handshake: at once where it can be had at once. Never throws or rejects; a
+   * failure is a value, and its message is for the log, not for the client.
+   *
+   * OpenSSL takes the certificate and the clients' authorities from such a context, but the
+   * versions, the tickets and whether clients are asked at all from the server that it is given
+   * to: a server accepts only names whose routes agree on these.
+   */
+  contextFor(handshake: Handshake): ContextAnswer | Promise<ContextAnswer>;
+  /**
+   * The certificate of that context. For clients that give no name: Node asks nobody about them,
+   * so the server that gets them has to have it from the beginning.
+   */
+  certificateFor(handshake: Handshake): CertificateAnswer | Promise<CertificateAnswer>;
+  /** Every certificate that serves, and what is wrong where none does. */
+  list(): CertificateStatus[];
+}
+
+export type ContextAnswer = SecureContext | SmartProxyError;
+export type CertificateAnswer = Certificate | SmartProxyError;
+
+/** A certificate as people ask for it. No keys. */
+export interface CertificateStatus {
+  readonly source: 'files' | 'inline' | 'local' | 'auto';
+  readonly names: readonly string[];
+  readonly subject: string;
+  readonly issuer: string;
+  /** ISO 8601. */
+  readonly validFrom: string;
+  /** ISO 8601. */
+  readonly validTo: string;
+  /** SHA-256. */
+  readonly fingerprint: string;
+  readonly certFile: string | null;
+  /** Why a newer one does not serve; null: nothing is wrong. */
+  readonly problem: string | null;
+}
+
+/** Where certificates for `auto` come from: ACME, in a version that has it. */
+export interface AutomaticCertificates {
+  /**
+   * The certificate for a name, or the promise of one that is being ordered. Never throws or
+   * rejects. A renewed certificate is another value for the same name: it serves from then on.
+   */
+  certificateFor(name: string): CertificateAnswer | Promise<CertificateAnswer>;
+  list(): CertificateStatus[];
+}
+
+/** A route that terminates TLS. */
+export interface CertificateRule {
+  /** Its name, for messages. */
+  readonly route: string;
+  /** Sorted. `{from: 0, to: 0}` means any. */
+  readonly ports: readonly PortRange[];
+  /** Where it listens; null: everywhere. */
+  readonly address: string | null;
+  /** Normalised patterns, as in `match.domains`; null: any name or none. */
+  readonly domains: readonly string[] | null;
+  readonly tls: ResolvedTls;
+}
+
+/** The routes that bring a certificate, in the order in which they are asked. */
+export function certificateRules(routes: readonly ResolvedRoute[]): CertificateRule[] {
+  const inOrder = [...routes].sort((one, other) => other.priority - one.priority || one.order - other.order);
+  return inOrder.flatMap(({ name, match, tls, inheritsTls }) => {
+    if (tls === null || inheritsTls) return [];
+    return [{ route: name, ports: match.ports, address: match.address, domains: match.domains, tls }];
+  });
+}
+
+/** `default` made definite for a name, an address, or a pattern: only what surely is local is `local`. */
+export function sourceFor(
+  certificate: ResolvedCertificate,
+  name: string | null,
+  isAddress: (name: string) => boolean,
+): Exclude<ResolvedCertificate, { from: 'default' }> {
+  if (certificate.from !== 'default') return certificate;
+  return { from: name !== null && isLocalName(name, isAddress) ? 'local' : 'auto' };
+}
+
+function isLocalName(name: string, isAddress: (name: string) => boolean): boolean {
+  return name === 'localhost' || /\.(localhost|test)$/.test(name) || isAddress(name);
+}
+
+/** A certificate as `list` gives it. */
+export function statusOf(
+  certificate: Certificate,
+  source: CertificateStatus['source'],
+  file: { certFile: string | null; problem: string | null } = { certFile: null, problem: null },
+): CertificateStatus {
+  const { names, subject, issuer, validFromMs, validToMs, fingerprint } = certificate;
+  return {
+    ...{ source, names, subject, issuer, fingerprint },
+    validFrom: new Date(validFromMs).toISOString(),
+    validTo: new Date(validToMs).toISOString(),
+    ...{ certFile: file.certFile, problem: file.problem },
+  };
+}
+
+/** Refuses `auto` where nothing orders certificates. */
+export function automaticMissing(name: string | null): SmartProxyError {
+  const what = name === null ? 'a client that asks for no name' : JSON.stringify(name);
+  return new SmartProxyError(
+    'certificate-unavailable',
+    `no certificate for ${what}: 'auto' comes with ACME, which this version does not have yet (write certificate: 'local', or give files)`,
+    { source: 'config' },
+  );
+}

@@ -1,0 +1,225 @@
+import { normalizeAddress } from '../base/address.ts';
+import type { Clock } from '../base/clock.ts';
+import { errorMessage, SmartProxyError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import { type Certificate, coversName } from './certificate.ts';
+import { CertificateFiles } from './certificate-files.ts';
+import {
+  type AutomaticCertificates,
+  automaticMissing,
+  type CertificateAnswer,
+  type CertificateRule,
+  type CertificateSource,
+  type CertificateStatus,
+  type ContextAnswer,
+  type Handshake,
+  sourceFor,
+  statusOf,
+} from './certificate-source.ts';
+import type { LocalCertificates } from './local-certificates.ts';
+import { NameTable } from './name-table.ts';
+import { type CheckedCertificate, loadCertificate, readPemFile } from './pem.ts';
+import { type ContextOptions, contextOptions, type SecureContexts } from './secure-contexts.ts';
+
+export interface RouteCertificatesOptions {
+  /** The first that covers a handshake, among those of its most specific pattern, decides. */
+  rules: readonly CertificateRule[];
+  /** Shared with the certificates before and after a reload. */
+  contexts: SecureContexts;
+  /** Shared likewise. */
+  local: LocalCertificates;
+  /** Without it `auto` is refused. */
+  automatic?: AutomaticCertificates;
+  clock: Clock;
+  log: Logger;
+}
+
+/** A rule, with what it needs loaded. */
+interface LoadedRule {
+  readonly rule: CertificateRule;
+  readonly options: ContextOptions;
+  /** The certificate that serves now; null: it depends on the name. */
+  readonly fixed: (() => Certificate) | null;
+}
+
+/** The certificates of a configuration's routes: immutable but for the files, and closed after a reload. */
+export class RouteCertificates implements CertificateSource {
+  readonly #options: RouteCertificatesOptions;
+  readonly #files: CertificateFiles;
+  /** By their text: several routes may have the same. */
+  readonly #inline = new Map<string, CheckedCertificate>();
+  readonly #rules: LoadedRule[] = [];
+  readonly #table = new NameTable<LoadedRule>();
+
+  private constructor(options: RouteCertificatesOptions) {
+    this.#options = options;
+    this.#files = new CertificateFiles({
+      clock: options.clock,
+      log: options.log,
+      onReplaced: (before) => options.contexts.forget(before),
+    });
+  }
+
+  /**
+   * Loads and checks what the rules name, and opens the local authority if one may need it.
+   * @throws SmartProxyError naming the route, with the code of what went wrong: those of
+   *   `loadCertificate` and `openLocalAuthority`, or `certificate-unavailable` for `auto`
+   */
+  static async load(options: RouteCertificatesOptions): Promise<RouteCertificates> {
+    const certificates = new RouteCertificates(options);
+    try {
+      for (const rule of options.rules) await certificates.#add(rule);
+    } catch (error) {
+      certificates.close();
+      throw error;
+    }
+    return certificates;
+  }
+
+  contextFor(handshake: Handshake): ContextAnswer | Promise<ContextAnswer> {
+    const found = this.#ruleFor(handshake);
+    if (found === undefined) return noRule(handshake);
+    const certificate = this.#certificateOf(found, handshake);
+    if (!(certificate instanceof Promise)) return this.#contextOf(certificate, found.options);
+    return certificate.then((issued) => this.#contextOf(issued, found.options));
+  }
+
+  certificateFor(handshake: Handshake): CertificateAnswer | Promise<CertificateAnswer> {
+    const found = this.#ruleFor(handshake);
+    return found === undefined ? noRule(handshake) : this.#certificateOf(found, handshake);
+  }
+
+  list(): CertificateStatus[] {
+    return [
+      ...this.#files.list().map((file) => statusOf(file.certificate, 'files', file)),
+      ...[...this.#inline.values()].map(({ certificate }) => statusOf(certificate, 'inline')),
+      ...this.#options.local.list().map((certificate) => statusOf(certificate, 'local')),
+      ...(this.#options.automatic?.list() ?? []),
+    ];
+  }
+
+  /** Looks at files no more. What was given out goes on working. */
+  close(): void {
+    this.#files.close();
+  }
+
+  async #add(rule: CertificateRule): Promise<void> {
+    try {
+      const { clientAuth, minVersion } = rule.tls;
+      const clientCa = clientAuth === null ? null : await readAuthorities(clientAuth.ca);
+      const fixed = await this.#prepare(rule);
+      const loaded = { rule, options: contextOptions(minVersion, clientCa), fixed };
+      this.#rules.push(loaded);
+      for (const pattern of rule.domains ?? [null]) this.#table.add(pattern, loaded);
+    } catch (error) {
+      throw namingRoute(rule.route, error);
+    }
+  }
+
+  async #prepare(rule: CertificateRule): Promise<(() => Certificate) | null> {
+    const setting = rule.tls.certificate;
+    if (setting.from === 'files') {
+      const { file, warnings } = await this.#files.add(setting.certFile, setting.keyFile);
+      this.#warn(rule, file.certificate, warnings);
+      return () => file.certificate;
+    }
+    if (setting.from === 'inline') {
+      const known = this.#inline.get(setting.cert + setting.key);
+      const loaded = known ?? (await loadCertificate(setting, this.#options.clock.wallTime()));
+      this.#inline.set(setting.cert + setting.key, loaded);
+      this.#warn(rule, loaded.certificate, known === undefined ? loaded.warnings : []);
+      return () => loaded.certificate;
+    }
+    for (const pattern of rule.domains ?? [null]) {
+      const { from } = sourceFor(setting, pattern, isAddress);
+      if (from === 'local') await this.#options.local.prepare();
+      else if (this.#options.automatic === undefined) throw automaticMissing(pattern);
+    }
+    return null;
+  }
+
+  /** Tells what clients may not like, once for each load. */
+  #warn({ route, domains }: CertificateRule, certificate: Certificate, warnings: readonly string[]): void {
+    const uncovered = (domains ?? []).filter((name) => name !== '*' && !coversName(certificate, name));
+    const all = [...warnings];
+    if (uncovered.length > 0) {
+      all.push(
+        `the certificate is for ${certificate.names.join(', ')}, not for ${uncovered.slice(0, 10).join(', ')}`,
+      );
+    }
+    for (const warning of all) this.#options.log.warn('certificate-doubtful', { route, warning });
+  }
+
+  /** Without a name: the route that names the address, else one for any name, else the only one of the port. */
+  #ruleFor({ name, port, localAddress }: Handshake): LoadedRule | undefined {
+    const accepts = ({ rule }: LoadedRule): boolean => listensAt(rule, port, localAddress);
+    if (name !== null) return this.#table.find(name, accepts);
+    const found = this.#table.find(localAddress, accepts);
+    if (found !== undefined) return found;
+    const first = this.#rules.findIndex(accepts);
+    const another = this.#rules.some((rule, index) => index > first && accepts(rule));
+    return another ? undefined : this.#rules[first];
+  }
+
+  #certificateOf(
+    { rule, fixed }: LoadedRule,
+    { name, localAddress }: Handshake,
+  ): CertificateAnswer | Promise<CertificateAnswer> {
+    if (fixed !== null) return fixed();
+    const wanted = name ?? localAddress;
+    if (wanted === null) return automaticMissing(null);
+    if (sourceFor(rule.tls.certificate, wanted, isAddress).from === 'local') {
+      return this.#options.local.certificateFor(wanted);
+    }
+    return this.#options.automatic?.certificateFor(wanted) ?? automaticMissing(wanted);
+  }
+
+  #contextOf(certificate: CertificateAnswer, options: ContextOptions): ContextAnswer {
+    return certificate instanceof SmartProxyError
+      ? certificate
+      : this.#options.contexts.get(certificate, options);
+  }
+}
+
+function isAddress(name: string): boolean {
+  return normalizeAddress(name) !== undefined;
+}
+
+function listensAt({ ports, address }: CertificateRule, port: number, localAddress: string | null): boolean {
+  if (address !== null && localAddress !== null && address !== localAddress) return false;
+  return ports.some(({ from, to }) => from === 0 || (from <= port && port <= to));
+}
+
+/** A path, or PEM if it begins like it. Throws `certificate-unreadable` or `certificate-missing`. */
+async function readAuthorities(ca: string): Promise<string> {
+  const text = ca.startsWith('-----BEGIN') ? ca : await readPemFile(ca);
+  if (text.includes('-----BEGIN CERTIFICATE-----')) return text;
+  throw new SmartProxyError(
+    'certificate-missing',
+    `clientAuth.ca has no certificate in PEM: ${ca.split('\n')[0]}`,
+    {
+      source: 'config',
+    },
+  );
+}
+
+function noRule({ name, port }: Handshake): SmartProxyError {
+  const what = name === null ? 'no name' : JSON.stringify(name);
+  return new SmartProxyError(
+    'certificate-unavailable',
+    `no route terminates TLS for ${what} on port ${port}`,
+    {
+      source: 'client',
+    },
+  );
+}
+
+function namingRoute(route: string, error: unknown): unknown {
+  if (!(error instanceof SmartProxyError)) return error;
+  const { code, source, retryable } = error;
+  return new SmartProxyError(code, `route ${route}: ${errorMessage(error)}`, {
+    source,
+    retryable,
+    cause: error,
+  });
+}
