@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { execPath } from 'node:process';
 import { describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -37,5 +37,15 @@ console.log('listening', proxy.listeners().length);
 await proxy.stop();
 `;
     assert.match(await workspace.run(execPath, [workspace.write('main.ts', runnable)]), /listening 2/);
+  });
+
+  it('and every other page link only to files that are there', () => {
+    const pages = globSync('{*.md,docs/**/*.md}', { cwd: root });
+    const missing = pages.flatMap((page) => {
+      const text = readFileSync(join(root, page), 'utf8');
+      const links = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map(([, link = '']) => link);
+      return links.filter((link) => globSync(join(dirname(page), link), { cwd: root }).length === 0);
+    });
+    assert.deepEqual(missing, []);
   });
 });
