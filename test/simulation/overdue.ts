@@ -54,7 +54,7 @@ function closingOverdue(world: World, record: ConnectionRecord, now: number): st
 }
 
 /** The last byte either way, or the moment that the two sides were joined. */
-export function quietSince(world: World, record: ConnectionRecord): number {
+function quietSince(world: World, record: ConnectionRecord): number {
   const client = record.client as MemoryTransport;
   const target = record.target as MemoryTransport | null;
   const joinedAt = world.witness.stories.get(record)?.establishedAt ?? 0;

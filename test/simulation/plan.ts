@@ -112,7 +112,7 @@ function clientPlan(choices: Choices, index: number, limits: LimitPlan): ClientP
         block: 1,
         handler: 0.3,
         computed: 1,
-        awaited: 0.2,
+        awaited: 0.6,
       })
     ];
   const { opening, script } = clientScript(choices, { behindProxy, localPort, port, limits });

@@ -30,7 +30,9 @@ const checks: Partial<Record<TerminationReason, Check>> = {
   'initial-data-timeout': ({ plan }, { record }) =>
     record.termination?.phase === 'reading-first-bytes' && near(age(record), plan.timeouts.initialDataMs),
   'connect-timeout': ({ plan }, story) =>
-    whileDialing(story) && near(story.causedAt - story.dialingAt, plan.timeouts.connectMs),
+    whileDialing(story) &&
+    story.record.targetAddress !== null &&
+    near(story.causedAt - story.dialingAt, plan.timeouts.connectMs),
   inactivity: ({ plan }, story) =>
     joined(story.record.termination?.phase) && reached(story.quietMs, plan.timeouts.inactivityMs),
   'half-close-timeout': ({ plan }, story) =>

@@ -49,7 +49,7 @@ export function limitsOf(plan: LimitPlan): Limits {
 /** Every route of the simulated proxy. */
 export function simulatedRoutes(timeouts: Timeouts, limits: Limits): ResolvedRoute[] {
   const ownLimits = { ...limits, maxConnections: 0, maxConnectionsPerIp: 0, connectionsPerMinutePerIp: 0 };
-  const route = (name: string, port: number, action: ResolvedAction, domains?: string[]): ResolvedRoute => ({
+  const route = (name: string, port: number, action: ResolvedAction, domains?: string[]) => ({
     name,
     order: 0,
     priority: 0,
@@ -61,10 +61,12 @@ export function simulatedRoutes(timeouts: Timeouts, limits: Limits): ResolvedRou
       methods: null,
       headers: null,
       clientIp: null,
-      protocol: domains === undefined ? 'tcp' : 'tls',
+      protocol: domains === undefined ? ('tcp' as const) : ('tls' as const),
       alpn: null,
     },
     action,
+    tls: null,
+    inheritsTls: false,
     security: { allow: [], block: name === 'spread' ? ['192.0.2.3/32'] : [] },
     limits: name === 'spread' ? { ...ownLimits, maxConnections: 1 } : ownLimits,
     timeouts,
@@ -84,12 +86,33 @@ export function simulatedRoutes(timeouts: Timeouts, limits: Limits): ResolvedRou
   ].map((made, order) => ({ ...made, order }));
 }
 
-function forward(targets: readonly ResolvedTarget[], sendProxyProtocol: 0 | 1 | 2 = 0): ResolvedAction {
-  return { type: 'forward', targets, tls: 'none', engine: 'node', sendProxyProtocol };
+const untouched = { remove: [], set: [], add: [] };
+
+function forward(targets: readonly ResolvedTarget[], sendProxyProtocol: 0 | 1 | 2 = 0) {
+  return {
+    type: 'forward' as const,
+    targets,
+    tls: 'none' as const,
+    engine: 'node' as const,
+    sendProxyProtocol,
+    http: {
+      headers: { request: untouched, response: untouched },
+      hostHeader: 'preserve' as const,
+      stripPrefix: null,
+    },
+  };
 }
 
-function target(host: string): ResolvedTarget {
-  return { host, port: 9000, socket: null, weight: 1, dns: 'system' };
+function target(host: string) {
+  return {
+    host,
+    port: 9000,
+    socket: null,
+    weight: 1,
+    dns: 'system' as const,
+    protocol: 'auto' as const,
+    tls: null,
+  };
 }
 
 /** Fails for one client in four. */

@@ -42,7 +42,7 @@ function scriptOf(steps: readonly Step[] = [], script: Partial<Script> = {}): Sc
   return { steps, echo: false, reads: true, afterEnd: { deed: 'fin', delayMs: 0 }, ...script };
 }
 
-export function scriptedPlan(scripted: Scripted): Plan {
+function scriptedPlan(scripted: Scripted): Plan {
   return {
     seed: 1,
     clients: scripted.clients.map(({ steps, script, ...client }, index) => ({
@@ -97,6 +97,9 @@ export function scriptedPlan(scripted: Scripted): Plan {
     horizonMs: scripted.horizonMs ?? 30_000,
   };
 }
+
+/** A peer that goes on as if nothing had happened when it reads a FIN. */
+export const idle = { script: { afterEnd: { deed: 'nothing', delayMs: 0 } } } as const;
 
 /** Runs a world to its end, with every invariant checked; its stories in the order of arrival. */
 export function play(

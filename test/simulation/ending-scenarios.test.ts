@@ -1,41 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Deed } from './actor.ts';
-import { clientHello } from './first-bytes.ts';
 import { ports } from './routes.ts';
-import { bytes, ending, only, play, write } from './scripted.ts';
-
-const idle = { script: { afterEnd: { deed: 'nothing', delayMs: 0 } } } as const;
-const hello = clientHello({ serverName: 'a.test', alpn: [], keyShareBytes: 1_216, recordBytes: 16_384 });
-const helloOpening = {
-  proxyHeaderBytes: 0,
-  realIp: null,
-  kind: 'hello',
-  serverName: 'a.test',
-  whole: false,
-} as const;
-
-// L1
-test('a refused dial closes the client, and nothing is left', () => {
-  const { world, stories } = play({
-    clients: [{ steps: [write(0, bytes(10))] }],
-    backends: [{ outcome: 'refuse', delayMs: 5 }],
-  });
-  assert.equal(ending(only(stories)), 'connect-refused in dialing');
-  assert.equal(only(stories).endedAt < 10, true);
-  assert.deepEqual(world.proxy.manager.statistics().terminations, { 'connect-refused': 1 });
-});
-
-test('after a refused dial the next target is tried', () => {
-  const { world, stories } = play({
-    clients: [{ localPort: ports.spread, steps: [write(0, bytes(10)), { atMs: 20, deed: 'fin' }] }],
-    backends: [{ outcome: 'refuse' }, { outcome: 'unreachable' }, {}],
-  });
-  assert.equal(ending(only(stories)), 'client-closed in half-closed');
-  assert.deepEqual(world.network.outcomes, ['refuse', 'unreachable', 'accept']);
-});
+import { bytes, ending, idle, only, play, write } from './scripted.ts';
 
 // L3
+
 test('error, close, end and a timer in one tick: one clean-up, the first cause is kept', () => {
   const causes = [
     'client resets',
@@ -86,22 +56,8 @@ function permutations<T>(values: readonly T[]): T[][] {
   );
 }
 
-// L4
-test('a client that ends after its request gets the whole answer, even if it ended while dialing', () => {
-  for (const delayMs of [0, 500]) {
-    const { stories, world } = play({
-      clients: [{ steps: [write(0, bytes(100)), { atMs: 1, deed: 'fin' }] }],
-      backends: [{ ...idle, delayMs, steps: [write(1_000, bytes(5_000)), { atMs: 2_000, deed: 'fin' }] }],
-      network: { windowBytes: 300, readBytes: 100, latencyMs: 2 },
-    });
-    assert.equal(ending(only(stories)), 'client-closed in half-closed');
-    const client = world.network.actors.get(only(stories).client);
-    assert.equal(client?.received.length, 5_000);
-    assert.ok(client?.sawFin);
-  }
-});
-
 // L7, L13
+
 test('a half-closed connection and a one-way stream live as long as bytes come in either direction', () => {
   for (const halfClosed of [true, false]) {
     const minutes = Array.from({ length: 60 }, (_, minute) => write(minute * 60_000, bytes(50)));
@@ -117,6 +73,7 @@ test('a half-closed connection and a one-way stream live as long as bytes come i
 });
 
 // L13
+
 test('an upload without a reply is not killed', () => {
   const minutes = Array.from({ length: 60 }, (_, minute) => write(minute * 60_000, bytes(50)));
   const { stories } = play({
@@ -130,6 +87,7 @@ test('an upload without a reply is not killed', () => {
 });
 
 // L8
+
 test('a half-closed pair whose other side stays silent ends by half-close-timeout', () => {
   const { stories } = play({
     clients: [{ steps: [write(0, bytes(9)), { atMs: 10, deed: 'fin' }] }],
@@ -140,47 +98,8 @@ test('a half-closed pair whose other side stays silent ends by half-close-timeou
   assert.equal(only(stories).causedAt, 7_000);
 });
 
-// L9
-test('a client that resets, or ends without a byte, aborts the dial; one that comes late is destroyed', () => {
-  for (const deed of ['reset', 'fin', 'destroy'] as const) {
-    for (const late of [false, true]) {
-      const { stories, world } = play({
-        clients: [{ steps: [{ atMs: 10, deed }] }],
-        backends: [{ delayMs: 100, late }],
-      });
-      assert.equal(
-        ending(only(stories)),
-        `${deed === 'reset' ? 'client-reset' : 'client-closed'} in dialing`,
-      );
-      assert.ok(only(stories).endedAt < 50);
-      const lateComer = world.network.dialled[0];
-      assert.equal(lateComer !== undefined, late);
-      assert.ok(!late || lateComer?.closed);
-    }
-  }
-});
-
-// L9
-test('a client that sends and then resets aborts the dial too', () => {
-  const { stories } = play({
-    clients: [{ steps: [write(0, bytes(100)), { atMs: 10, deed: 'reset' }] }],
-    backends: [{ outcome: 'hang' }],
-  });
-  assert.equal(ending(only(stories)), 'client-reset in dialing');
-  assert.equal(only(stories).record.bytesFromClient, 100);
-});
-
-// L10
-test('1,000 clients of a backend that swallows SYNs all end by connect-timeout', () => {
-  const { stories, world } = play({
-    clients: Array.from({ length: 1_000 }, () => ({ steps: [write(0, bytes(3))] })),
-    backends: Array.from({ length: 1_000 }, () => ({ outcome: 'hang' as const })),
-  });
-  assert.deepEqual(world.proxy.manager.statistics().terminations, { 'connect-timeout': 1_000 });
-  assert.ok(stories.every((story) => story.causedAt === 5_000));
-});
-
 // L12
+
 test('sockets that went away without an event are found by one audit, and counted', () => {
   const { stories, world } = play({
     clients: [{}],
@@ -195,6 +114,7 @@ test('sockets that went away without an event are found by one audit, and counte
 });
 
 // L14
+
 test('deadlines beyond 2³¹−1 ms do not fire at once', () => {
   const beyond = 2 ** 31 + 5_000;
   const { stories } = play({
@@ -207,18 +127,8 @@ test('deadlines beyond 2³¹−1 ms do not fire at once', () => {
   assert.equal(only(stories).causedAt, beyond);
 });
 
-// L18
-test('a server that speaks first is not kept waiting where no name is needed', () => {
-  const { world, stories } = play({
-    clients: [{ steps: [{ atMs: 500, deed: 'fin' }] }],
-    backends: [{ steps: [write(0, bytes(20))] }],
-  });
-  assert.equal(only(stories).record.bytesToClient, 20);
-  const greetedAt = world.lines.find((line) => line.includes(' client 0: read 20'));
-  assert.match(greetedAt ?? '', /^ +0 client 0/);
-});
-
 // L19
+
 test('a RST from one side gives a RST to the other, never a FIN', () => {
   for (const side of ['client', 'target'] as const) {
     const reset = { steps: [write(0, bytes(50)), { atMs: 100, deed: 'reset' } as const] };
@@ -235,6 +145,7 @@ test('a RST from one side gives a RST to the other, never a FIN', () => {
 });
 
 // L21
+
 test('health checks that connect and close leave nothing, on any kind of port', () => {
   const { stories, world } = play({
     clients: Array.from({ length: 30 }, (_, index) => ({
@@ -249,6 +160,7 @@ test('health checks that connect and close leave nothing, on any kind of port', 
 });
 
 // L22
+
 test('a write that never drains ends as stalled-write, with bounded memory', () => {
   const { stories } = play({
     clients: [{ script: { reads: false } }],
@@ -263,6 +175,7 @@ test('a write that never drains ends as stalled-write, with bounded memory', () 
 });
 
 // L22
+
 test('a slow reader that makes progress is not stalled', () => {
   const turns = Array.from({ length: 40 }, (_, index) => ({
     atMs: 1_000 * index,
@@ -280,6 +193,7 @@ test('a slow reader that makes progress is not stalled', () => {
 });
 
 // L26
+
 test('bytes of two connections never mix while one of them is paused, dials slowly or is cut', () => {
   const { stories, world } = play({
     clients: [
@@ -293,68 +207,4 @@ test('bytes of two connections never mix while one of them is paused, dials slow
   assert.equal(stories.length, 2);
   const first = world.network.actors.get((stories[0] as (typeof stories)[0]).client);
   assert.deepEqual(first?.received, bytes(3_000, 1));
-});
-
-// T4
-test('a hello that comes drop by drop is ended by the total deadline', () => {
-  const drops = Array.from(hello.subarray(0, 600), (byte, index) =>
-    write(index * 2_000, Uint8Array.of(byte)),
-  );
-  const { stories } = play({
-    clients: [{ localPort: ports.names, opening: helloOpening, steps: drops }],
-    timeouts: { initialDataMs: 15_000 },
-  });
-  assert.equal(ending(only(stories)), 'initial-data-timeout in reading-first-bytes');
-  assert.equal(only(stories).causedAt, 15_000);
-});
-
-// T9
-test('a client that leaves in mid-hello, after any byte, frees everything', () => {
-  for (let length = 0; length < hello.length; length += length < 80 ? 1 : 61) {
-    for (const deed of ['fin', 'destroy', 'reset'] as const) {
-      const { stories } = play({
-        clients: [
-          {
-            localPort: ports.names,
-            opening: helloOpening,
-            steps: [write(0, hello.subarray(0, length)), { atMs: 5, deed }],
-          },
-        ],
-      });
-      const reason = deed === 'reset' ? 'client-reset' : 'client-closed';
-      assert.equal(ending(only(stories)), `${reason} in reading-first-bytes`, `after ${length} bytes`);
-      assert.ok(only(stories).endedAt <= 2_005);
-    }
-  }
-});
-
-// P4
-test('a trusted peer that is silent, or sends no header, ends and frees its slot', () => {
-  const peer = { ip: '10.9.0.1', script: { afterEnd: { deed: 'nothing', delayMs: 0 } as const } };
-  const { stories } = play({
-    clients: [
-      { ...peer },
-      { ...peer, connectAtMs: 20_000, steps: [write(0, bytes(40))] },
-      { ...peer, connectAtMs: 21_500 },
-    ],
-    limits: { maxConnections: 1 },
-    timeouts: { initialDataMs: 3_000, cleanupGraceMs: 1_000 },
-  });
-  assert.deepEqual(stories.map(ending), [
-    'initial-data-timeout in reading-first-bytes',
-    'invalid-proxy-header in reading-first-bytes',
-    'initial-data-timeout in reading-first-bytes',
-  ]);
-});
-
-// S1, S4
-test('exactly as many as the limit says are admitted, and a slot is free again after its close', () => {
-  const client = { ip: '192.0.2.9', steps: [{ atMs: 1_000, deed: 'fin' as const }] };
-  const { stories, world } = play({
-    clients: [...Array.from({ length: 10 }, () => client), { ...client, connectAtMs: 5_000 }],
-    backends: Array.from({ length: 10 }, () => ({})),
-    limits: { maxConnectionsPerIp: 3 },
-  });
-  assert.equal(stories.length, 4);
-  assert.deepEqual(world.proxy.manager.statistics().refusals, { 'connection-limit': 7 });
 });
