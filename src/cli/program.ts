@@ -82,6 +82,15 @@ function addConfiguration(program: Command, terminal: Terminal, setCode: (code: 
     .description("print the configuration's JSON Schema")
     .option('--json', 'the same: it is JSON already')
     .action(async () => terminal.out(json((await import('../config/json-schema.ts')).jsonSchema())));
+  const trusts = program
+    .command('trust')
+    .description('print how to trust the local certificate authority')
+    .option('--state-directory <folder>', 'where the authority lives (default: as the configuration says)')
+    .option('--install', 'make this Debian system trust it (as root)')
+    .option('--remove', 'undo that (as root)');
+  withJson(withConfiguration(trusts)).action(async (choice) =>
+    (await import('./trust.ts')).trust(choice, terminal),
+  );
 }
 
 function addControl(program: Command, terminal: Terminal): void {

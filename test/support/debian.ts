@@ -20,6 +20,7 @@ const programs = {
   'redis-server': 'redis-server',
   ssh: 'openssh-client',
   sshd: 'openssh-server',
+  'update-ca-certificates': 'ca-certificates',
   wrk: 'wrk',
 } as const;
 
