@@ -123,7 +123,7 @@ test('a start whose port is taken opens nothing, and can be repeated', async () 
 
 // R3
 test('a reload reads the configuration again, refuses it whole, and says why', async () => {
-  await using stage = new Stage();
+  await using stage = new Stage({ errorsInLog: ['reload-refused'] });
   let next: unknown = { routes: [{}] };
   const reloadOptions = async () => next;
   const staged = await stage.proxy([acting({ type: 'block' }, { name: 'old' })], {}, { reloadOptions });
