@@ -168,8 +168,8 @@ class DialingPhase implements TransportListener, ConnectionOwner {
   }
 
   onEnd(): void {
-    if (this.#buffer.size === 0) return this.#endedByClient('client-closed');
     this.#services.manager.sideEnded(this.#record, 'client');
+    if (this.#buffer.size === 0) this.#endedByClient('client-closed');
   }
 
   onError(error: Error): void {
