@@ -32,6 +32,8 @@ function route(order: number, domain: string): ResolvedRoute {
       alpn: null,
     },
     action: { type: 'block', how: 'close' },
+    tls: null,
+    inheritsTls: false,
     security: { allow: [], block: [] },
     limits: {
       maxConnections: 0,

@@ -1,6 +1,6 @@
 import { normalizeAddress } from '../base/address.ts';
+import { checkHttp, writtenTargets } from './check-http.ts';
 import type { Problem } from './problems.ts';
-import { targetsOf } from './resolve-route.ts';
 import type { ForwardAction, Route, Target } from './schema.ts';
 
 /** What a checker found. */
@@ -15,6 +15,7 @@ export function checkRoute(route: Route, path: string): Findings {
   checkProtocol(route, path, findings.problems);
   checkNames(route, path, findings.warnings);
   checkLimits(route, path, findings.warnings);
+  findings.problems.push(...checkHttp(route, path));
   if (route.action.type === 'forward') checkForward(route.action, `${path}.action`, findings.problems);
   return findings;
 }
@@ -121,10 +122,7 @@ function checkForward(action: ForwardAction, path: string, problems: Problem[]):
       instead: both ? 'keep one of them' : "write target: { host: '127.0.0.1', port: 3000 }, or targets",
     });
   }
-  for (const [index, target] of targetsOf(action).entries()) {
-    const inList = action.target === undefined ? index : index - 1;
-    checkTarget(target, inList < 0 ? `${path}.target` : `${path}.targets[${inList}]`, problems);
-  }
+  for (const { target, field } of writtenTargets(action)) checkTarget(target, `${path}.${field}`, problems);
   if (action.engine === 'nftables' && action.sendProxyProtocol !== undefined) {
     problems.push({
       path: `${path}.sendProxyProtocol`,

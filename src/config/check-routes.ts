@@ -1,13 +1,19 @@
 import type { Findings } from './check-route.ts';
+import { checkTlsSettings } from './check-tls-settings.ts';
+import { connectionKind, isPerRequest } from './connection-kind.ts';
 import { clientsMeet, covers, coversAddress, NameIndex, shareListener } from './neighbours.ts';
 import type { Problem } from './problems.ts';
-import type { ResolvedRoute } from './resolved.ts';
+import type { ResolvedMatch, ResolvedRoute } from './resolved.ts';
 
 /** What only shows when routes are seen together. `order` is a route's place in the configuration. */
 export function checkRoutes(routes: readonly ResolvedRoute[]): Findings {
   const names = new NameIndex(routes);
   return {
-    problems: [...sameNames(routes), ...routes.flatMap((route) => shadowed(route, names))],
+    problems: [
+      ...sameNames(routes),
+      ...routes.flatMap((route) => shadowed(route, names)),
+      ...checkTlsSettings(routes),
+    ],
     warnings: waitingServers(routes),
   };
 }
@@ -41,7 +47,7 @@ function shadowed(route: ResolvedRoute, names: NameIndex): Problem[] {
   return [
     {
       path: `routes[${route.order}]`,
-      message: `'${route.name}' can never be chosen: '${other.name}' matches all of its connections and ${advantage(other, route)}`,
+      message: `'${route.name}' can never be chosen: '${other.name}' matches all of its connections and ${advantage(other, route)}${settled(other, route)}`,
       instead: 'remove one, or make their matches differ',
     },
   ];
@@ -50,6 +56,15 @@ function shadowed(route: ResolvedRoute, names: NameIndex): Problem[] {
 function advantage(other: ResolvedRoute, route: ResolvedRoute): string {
   if (other.priority > route.priority) return 'has a higher priority';
   return other.order < route.order ? 'comes first' : 'is more specific';
+}
+
+/** Why a path that differs does not help. */
+function settled(other: ResolvedRoute, route: ResolvedRoute): string {
+  if (other.match.protocol !== route.match.protocol || connectionKind(other) === connectionKind(route))
+    return '';
+  if (isPerRequest(other) && isPerRequest(route))
+    return '; client certificates are asked for before a request can be read';
+  return '; whether TLS ends here for requests is settled before one can be read';
 }
 
 function shadows(other: ResolvedRoute, route: ResolvedRoute): boolean {
@@ -70,7 +85,15 @@ function equallySpecific(other: ResolvedRoute, route: ResolvedRoute): boolean {
     (b.clientIp === null || b.clientIp.every((block) => a.clientIp?.includes(block))) &&
     (a.alpn === null) === (b.alpn === null) &&
     coversAddress(b.address, a.address) &&
-    (['path', 'methods', 'headers'] as const).every((field) => (a[field] === null) === (b[field] === null))
+    (connectionKind(other) !== connectionKind(route) || equallySpecificRequests(a, b))
+  );
+}
+
+function equallySpecificRequests(a: ResolvedMatch, b: ResolvedMatch): boolean {
+  return (
+    (b.path === null || b.path.every((path) => a.path?.includes(path))) &&
+    (a.methods === null) === (b.methods === null) &&
+    Object.keys(a.headers ?? {}).length === Object.keys(b.headers ?? {}).length
   );
 }
 

@@ -1,5 +1,7 @@
 import { type Cidr, parseCidr } from '../base/address.ts';
+import { connectionKind } from './connection-kind.ts';
 import { coveringPatterns, coversDomain } from './domain.ts';
+import { coversPath } from './request-path.ts';
 import type { ResolvedMatch, ResolvedRoute } from './resolved.ts';
 
 /** Routes by the names that they ask for, so that checking 100,000 of them is not quadratic. */
@@ -100,7 +102,8 @@ export function covers(outer: ResolvedRoute, inner: ResolvedRoute): boolean {
     coversDomains(a.domains, b.domains) &&
     coversClients(a.clientIp, b.clientIp) &&
     (a.alpn === null || (b.alpn?.every((protocol) => a.alpn!.includes(protocol)) ?? false)) &&
-    coversRequests(a, b)
+    // Where requests of the two can never come over one connection, connections are what is covered.
+    (connectionKind(outer) !== connectionKind(inner) || coversRequests(a, b))
   );
 }
 
@@ -109,10 +112,12 @@ function coversDomains(outer: ResolvedMatch['domains'], inner: ResolvedMatch['do
   return inner?.every((name) => outer.some((pattern) => coversDomain(pattern, name))) ?? false;
 }
 
-/** Requests are compared only for being the same: they are NetworkProxy's to decide. */
 function coversRequests(outer: ResolvedMatch, inner: ResolvedMatch): boolean {
-  return (['path', 'methods', 'headers'] as const).every(
-    (field) => outer[field] === null || JSON.stringify(outer[field]) === JSON.stringify(inner[field]),
+  return (
+    (outer.path === null ||
+      (inner.path?.every((path) => outer.path!.some((wider) => coversPath(wider, path))) ?? false)) &&
+    (outer.methods === null || (inner.methods?.every((name) => outer.methods!.includes(name)) ?? false)) &&
+    Object.entries(outer.headers ?? {}).every(([name, value]) => inner.headers?.[name] === value)
   );
 }
 

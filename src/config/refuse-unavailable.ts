@@ -1,3 +1,4 @@
+import { writtenTargets } from './check-http.ts';
 import type { Problem } from './problems.ts';
 import type { Route, SmartProxyOptions } from './schema.ts';
 
@@ -50,11 +51,8 @@ function refuseInTargets(
   action: Extract<Route['action'], { type: 'forward' }>,
   refuse: (field: string, message: string, instead?: string) => void,
 ): void {
-  const targets = [
-    ...(action.target ? [{ target: action.target, field: 'action.target' }] : []),
-    ...(action.targets ?? []).map((target, i) => ({ target, field: `action.targets[${i}]` })),
-  ];
-  for (const { target, field } of targets) {
+  for (const { target, field: place } of writtenTargets(action)) {
+    const field = `action.${place}`;
     if (target.tls !== undefined) refuse(`${field}.tls`, networkProxyMissing, 'leave it out');
     if (target.protocol !== undefined) refuse(`${field}.protocol`, networkProxyMissing, 'leave it out');
   }

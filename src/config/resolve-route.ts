@@ -1,7 +1,11 @@
 import { formatCidr, normalizeAddress, parseCidr } from '../base/address.ts';
+import { asksForRequests } from './connection-kind.ts';
 import { normalizeDomain } from './domain.ts';
 import { fingerprint } from './fingerprint.ts';
 import { impliedProtocol } from './implied-protocol.ts';
+import { normalizePathPattern } from './request-path.ts';
+import { resolveHttp, resolveTargetProtocol } from './resolve-http.ts';
+import { resolveTls } from './resolve-tls.ts';
 import type {
   Limits,
   PortRange,
@@ -9,6 +13,7 @@ import type {
   ResolvedMatch,
   ResolvedRoute,
   ResolvedTarget,
+  ResolvedTls,
   Timeouts,
 } from './resolved.ts';
 import type { ForwardAction, Match, Route, Target } from './schema.ts';
@@ -27,6 +32,8 @@ export function resolveRoute(route: Route, order: number, process: ProcessValues
     priority: route.priority ?? 0,
     match: resolveMatch(route.match, protocol),
     action: resolveAction(route.action, protocol),
+    tls: ownTls(route),
+    inheritsTls: false,
     security: { allow: cidrs(route.security?.allow), block: cidrs(route.security?.block) },
   };
   const limits = sorted(defined(route.limits));
@@ -52,13 +59,27 @@ function functionsIn(action: ResolvedAction): unknown[] {
 
 const noOwnCounts = { maxConnections: 0, maxConnectionsPerIp: 0, connectionsPerMinutePerIp: 0 };
 
-/** The same route with another protocol: for those that inherit it from their neighbours. */
-export function withProtocol(route: ResolvedRoute, protocol: ResolvedMatch['protocol']): ResolvedRoute {
+/** The same route with another protocol and TLS: for those that inherit them from their neighbours. */
+export function withProtocol(
+  route: ResolvedRoute,
+  protocol: ResolvedMatch['protocol'],
+  tls: ResolvedTls | null = null,
+): ResolvedRoute {
   return {
     ...route,
     match: { ...route.match, protocol },
-    fingerprint: fingerprint([route.fingerprint, protocol]),
+    tls,
+    inheritsTls: tls !== null,
+    fingerprint: fingerprint([route.fingerprint, protocol, tls]),
   };
+}
+
+function ownTls({ match, action }: Route): ResolvedTls | null {
+  if (!('tls' in action) || action.tls === undefined) return null;
+  if ('mode' in action.tls && action.tls.mode === 'passthrough') return null;
+  // A handler that gets whole connections speaks what it likes; everybody else speaks HTTP.
+  const speaksHttp = action.type !== 'handler' || asksForRequests(match);
+  return resolveTls(action.tls, speaksHttp ? ['h2', 'http/1.1'] : []);
 }
 
 function resolveMatch(match: Match, protocol: ResolvedMatch['protocol']): ResolvedMatch {
@@ -69,7 +90,8 @@ function resolveMatch(match: Match, protocol: ResolvedMatch['protocol']): Resolv
       match.domains === undefined
         ? null
         : unique(asList(match.domains).map((name) => normalizeDomain(name)!)),
-    path: match.path === undefined ? null : unique(asList(match.path)),
+    path:
+      match.path === undefined ? null : unique(asList(match.path).map((path) => normalizePathPattern(path)!)),
     methods: match.methods === undefined ? null : unique(match.methods),
     headers: match.headers === undefined ? null : lowerCaseKeys(match.headers),
     clientIp: match.clientIp === undefined ? null : cidrs(match.clientIp),
@@ -94,14 +116,16 @@ function resolvePorts(ports: Match['ports']): PortRange[] {
 }
 
 function resolveAction(action: Route['action'], protocol: ResolvedMatch['protocol']): ResolvedAction {
+  const encrypts = action.type === 'forward' && action.tls?.mode === 'terminate-and-reencrypt';
   switch (action.type) {
     case 'forward':
       return {
         type: 'forward',
-        targets: targetsOf(action).flatMap(resolveTarget),
+        targets: targetsOf(action).flatMap((target) => resolveTarget(target, encrypts)),
         tls: action.tls?.mode ?? (protocol === 'tls' ? 'passthrough' : 'none'),
         engine: action.engine ?? 'node',
         sendProxyProtocol: action.sendProxyProtocol ?? 0,
+        http: resolveHttp(action.http),
       };
     case 'block':
       return { type: 'block', how: action.how ?? 'close' };
@@ -113,19 +137,23 @@ function resolveAction(action: Route['action'], protocol: ResolvedMatch['protoco
       return {
         type: 'respond',
         status: action.status,
-        headers: { ...action.headers },
+        headers: lowerCaseKeys(action.headers ?? {}),
         body: action.body ?? '',
       };
   }
 }
 
 /** The targets as they are written, whichever of the two fields has them. */
-export function targetsOf(action: ForwardAction): Target[] {
+function targetsOf(action: ForwardAction): Target[] {
   return [...(action.target === undefined ? [] : [action.target]), ...(action.targets ?? [])];
 }
 
-function resolveTarget(target: Target): ResolvedTarget[] {
-  const shared = { weight: target.weight ?? 1, dns: target.dns ?? 'system' } as const;
+function resolveTarget(target: Target, encrypts: boolean): ResolvedTarget[] {
+  const shared = {
+    weight: target.weight ?? 1,
+    dns: target.dns ?? 'system',
+    ...resolveTargetProtocol(target, encrypts),
+  } as const;
   if (target.socket !== undefined) return [{ ...shared, host: null, port: null, socket: target.socket }];
   const hosts = Array.isArray(target.host) ? target.host : [target.host ?? null];
   return hosts.map((host) => ({

@@ -5,7 +5,7 @@ import { checkLoops } from './check-loops.ts';
 import { checkRoute, type Findings, uncappedBuffers } from './check-route.ts';
 import { checkRoutes } from './check-routes.ts';
 import type { Environment } from './environment.ts';
-import { impliedProtocol } from './implied-protocol.ts';
+import { type Inherits, impliedProtocol } from './implied-protocol.ts';
 import { inheritProtocols } from './inherit-protocol.ts';
 import { ConfigurationError, type Problem } from './problems.ts';
 import { availableFeatures, refuseUnavailable, warnUnavailable } from './refuse-unavailable.ts';
@@ -33,19 +33,32 @@ export function resolveOptions(
   };
   const routes = resolveRoutes(written.routes, process, environment, findings);
   const admin = resolveAdmin(written.admin, environment, findings.problems);
+  findings.problems.push(...checkNetworkProxy(written.networkProxy));
   findings.warnings.push(
     ...uncappedBuffers(written.limits, 'limits'),
     ...warnUnavailable(written, environment.features ?? availableFeatures),
   );
   if (findings.problems.length > 0)
     throw new ConfigurationError(findings.problems, { warnings: findings.warnings });
+  const stateDirectory = written.stateDirectory ?? defaultStateDirectory(environment);
   const options: ResolvedOptions = {
     routes,
     ...process,
     trustedSources: cidrs(written.proxyProtocol?.trustedSources),
     admin,
     log: { level: 'info', connections: true, requests: false, ...defined(written.log) },
-    stateDirectory: written.stateDirectory ?? defaultStateDirectory(environment),
+    stateDirectory,
+    trustForwarded: cidrs(written.trustForwarded),
+    networkProxy: {
+      bridge: written.networkProxy?.bridge ?? 'in-process',
+      port: written.networkProxy?.port ?? null,
+      secretFile: written.networkProxy?.secretFile ?? null,
+    },
+    certificates: {
+      directory: written.certificates?.directory ?? join(stateDirectory, 'certificates'),
+      acme: written.certificates?.acme ?? null,
+      renewBeforeDays: written.certificates?.renewBeforeDays ?? null,
+    },
   };
   return { options: deepFreeze(options), warnings: findings.warnings };
 }
@@ -82,13 +95,16 @@ function resolveRoutes(
   findings: Findings,
 ): ResolvedRoute[] {
   const features = environment.features ?? availableFeatures;
-  const inheriting = new Set<number>();
+  const inheriting = new Map<number, Inherits>();
   const alone: ResolvedRoute[] = [];
   for (const [order, route] of written) {
     const { problems, warnings } = checkRoute(route, `routes[${order}]`);
-    findings.problems.push(...problems, ...refuseUnavailable(route, `routes[${order}]`, features));
+    const refused = refuseUnavailable(route, `routes[${order}]`, features);
+    const others = problems.filter((problem) => refused.every(({ path }) => path !== problem.path));
+    findings.problems.push(...others, ...refused);
     findings.warnings.push(...warnings);
-    if (impliedProtocol(route).inherits) inheriting.add(order);
+    const { inherits } = impliedProtocol(route);
+    if (inherits !== 'nothing') inheriting.set(order, inherits);
     alone.push(resolveRoute(route, order, process));
   }
   const together = inheritProtocols(alone, inheriting);
@@ -124,6 +140,17 @@ function resolveAdmin(
     });
   }
   return { listen: formatAdminListen(listen), token: admin.token ?? null };
+}
+
+/** The loopback bridge needs to know where the other process is, and how each proves itself. */
+function checkNetworkProxy(networkProxy: SmartProxyOptions['networkProxy']): Problem[] {
+  const loopback = networkProxy?.bridge === 'loopback';
+  return (['port', 'secretFile'] as const).flatMap((field) => {
+    if ((networkProxy?.[field] !== undefined) === loopback) return [];
+    const path = `networkProxy.${field}`;
+    if (loopback) return [{ path, message: "is missing: bridge 'loopback' needs it" }];
+    return networkProxy === undefined ? [] : [{ path, message: "needs bridge 'loopback'" }];
+  });
 }
 
 /** $STATE_DIRECTORY is set by systemd, and may be a list. */

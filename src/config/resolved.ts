@@ -18,6 +18,47 @@ export interface ResolvedOptions {
     readonly requests: boolean;
   };
   readonly stateDirectory: string;
+  /** CIDRs whose `X-Forwarded-*` and `Forwarded` are believed, normalised. Empty: nobody's. */
+  readonly trustForwarded: readonly string[];
+  readonly networkProxy: ResolvedNetworkProxy;
+  readonly certificates: ResolvedCertificates;
+}
+
+export interface ResolvedNetworkProxy {
+  readonly bridge: 'in-process' | 'loopback';
+  /** Of the other process; null with `in-process`. */
+  readonly port: number | null;
+  /** The file with the key that both processes share; null with `in-process`. */
+  readonly secretFile: string | null;
+}
+
+export interface ResolvedCertificates {
+  /** Where they are kept. */
+  readonly directory: string;
+  /** As it was written; null: nothing was said. */
+  readonly acme: AcmeOptions | null;
+  /** Days; null: a third of a certificate's life. */
+  readonly renewBeforeDays: number | null;
+}
+
+/** How certificates are ordered (RFC 8555). */
+export interface AcmeOptions {
+  readonly email?: string | undefined;
+  readonly directories?: readonly string[] | undefined;
+  readonly challenge?: 'http-01' | 'tls-alpn-01' | 'dns-01' | undefined;
+  readonly eab?: { readonly keyId: string; readonly hmacKey: string } | undefined;
+  readonly dns?: { readonly command: string } | DnsHook | undefined;
+  readonly ask?: string | ((name: string) => boolean | Promise<boolean>) | undefined;
+  readonly rootFile?: string | undefined;
+  readonly profile?: string | undefined;
+}
+
+/** How a program answers DNS challenges. */
+export interface DnsHook {
+  /** Resolves once the TXT record can be seen. */
+  present(name: string, value: string): Promise<void>;
+  /** Removes it. */
+  remove(name: string, value: string): Promise<void>;
 }
 
 /** Milliseconds; 0 means off. INTERFACE: configuration, `Timeouts`. */
@@ -64,6 +105,16 @@ export interface ResolvedRoute {
   readonly priority: number;
   readonly match: ResolvedMatch;
   readonly action: ResolvedAction;
+  /**
+   * How SmartProxy itself speaks TLS with the clients of this route. Null: it does not; the bytes
+   * are passed through, or are not encrypted (`match.protocol` tells).
+   */
+  readonly tls: ResolvedTls | null;
+  /**
+   * Whether `tls` was taken from the routes of the same port and name. Then it says nothing about
+   * certificates: those other routes do, each for its names.
+   */
+  readonly inheritsTls: boolean;
   readonly security: { readonly allow: readonly string[]; readonly block: readonly string[] };
   /** Only what the route itself limits (`maxConnections`, `maxConnectionsPerIp`, …; 0 = no limit of its own). */
   readonly limits: Limits;
@@ -80,8 +131,10 @@ export interface ResolvedMatch {
   readonly address: string | null;
   /** Lower case, ASCII (punycode), no trailing dot; `*.a.test`; `*`. Null: the route needs no name. */
   readonly domains: readonly string[] | null;
+  /** As `normalizePath` gives them: exact, or a prefix that ends in `/*`. */
   readonly path: readonly string[] | null;
   readonly methods: readonly string[] | null;
+  /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>> | null;
   /** Normalised CIDRs. Null: every client. */
   readonly clientIp: readonly string[] | null;
@@ -112,6 +165,29 @@ export interface ResolvedForward {
   readonly engine: 'node' | 'nftables';
   /** 0: none is sent. */
   readonly sendProxyProtocol: 0 | 1 | 2;
+  readonly http: ResolvedHttp;
+}
+
+/** What changes in HTTP requests and responses on their way. */
+export interface ResolvedHttp {
+  readonly headers: { readonly request: HeaderEdits; readonly response: HeaderEdits };
+  /** `literal` is a name, with a port if one was written. */
+  readonly hostHeader: 'preserve' | 'target' | { readonly literal: string };
+  /** Begins with `/` and does not end with one; cut where a segment ends. Null: nothing is cut. */
+  readonly stripPrefix: string | null;
+}
+
+/** In the order in which they are done. Names in lower case, each once in each list. */
+export interface HeaderEdits {
+  readonly remove: readonly string[];
+  readonly set: readonly HeaderEdit[];
+  readonly add: readonly HeaderEdit[];
+}
+
+export interface HeaderEdit {
+  readonly name: string;
+  /** A field line for each. */
+  readonly values: readonly string[];
 }
 
 export interface ResolvedTarget {
@@ -121,6 +197,22 @@ export interface ResolvedTarget {
   readonly socket: string | null;
   readonly weight: number;
   readonly dns: 'system' | 'resolver';
+  /** HTTP routes: what is spoken with it. */
+  readonly protocol: 'http1' | 'http2' | 'auto';
+  /** Null: clear text. */
+  readonly tls: ResolvedTargetTls | null;
+}
+
+/** How SmartProxy speaks TLS with a target. */
+export interface ResolvedTargetTls {
+  /** A path, or PEM. Null: the authorities that Node knows. */
+  readonly ca: string | null;
+  /** Both, or neither. */
+  readonly certFile: string | null;
+  readonly keyFile: string | null;
+  /** The name to ask for and to verify; null: the target's host. */
+  readonly serverName: string | null;
+  readonly verify: boolean;
 }
 
 /** What functions in a configuration are told about the connection. */
@@ -136,3 +228,21 @@ export interface RouteContext {
   /** Aborted when the connection ends. */
   signal: AbortSignal;
 }
+
+/** How SmartProxy itself speaks TLS with clients. */
+export interface ResolvedTls {
+  readonly certificate: ResolvedCertificate;
+  /** `ca` is a path, or PEM. */
+  readonly clientAuth: { readonly ca: string; readonly required: boolean } | null;
+  /** In order of preference. Empty: the client's offer is not answered. */
+  readonly alpn: readonly string[];
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+}
+
+export type ResolvedCertificate =
+  /** Not said: `local` for localhost, *.localhost, *.test and addresses, else `auto`. */
+  | { readonly from: 'default' }
+  | { readonly from: 'auto' }
+  | { readonly from: 'local' }
+  | { readonly from: 'files'; readonly certFile: string; readonly keyFile: string }
+  | { readonly from: 'inline'; readonly cert: string; readonly key: string };

@@ -3,6 +3,7 @@ import type {
   blockSchema,
   forwardSchema,
   handlerSchema,
+  headerEditsSchema,
   redirectSchema,
   respondSchema,
 } from './schema/action.ts';
@@ -21,6 +22,7 @@ export type RedirectAction = z.input<typeof redirectSchema>;
 export type RespondAction = z.input<typeof respondSchema>;
 export type BlockAction = z.input<typeof blockSchema>;
 export type HandlerAction = z.input<typeof handlerSchema>;
+export type HeaderEdits = z.input<typeof headerEditsSchema>;
 export type Target = NonNullable<ForwardAction['target']>;
 
 /** Returns `options` as they are: gives types and completion in a `smartproxy.config.ts`. */

@@ -18,6 +18,9 @@ function describe(issue: Issue, prefix: readonly PropertyKey[]): Problem[] {
   const path = [...prefix, ...issue.path];
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map((key) => unknownKey(path, key, issue.message));
+  if (issue.code === 'invalid_key') {
+    return [wrongValue(path, path.at(-1), issue.issues[0]?.message ?? 'another name', [])];
+  }
   if (issue.code === 'invalid_union') {
     if (issue.errors.length === 0) return [unknownType(issue, path)];
     const branch = meantBranch(issue.errors);

@@ -118,11 +118,12 @@ test('a list of hosts is spelled out as equal targets', () => {
       targets: [{ host: ['A.test', '[::1]'], port: 80, weight: 3 }, { socket: '/run/x' }],
     },
   });
+  const clear = { protocol: 'auto', tls: null };
   assert.ok(action.type === 'forward');
   assert.deepEqual(action.targets, [
-    { host: 'a.test', port: 80, socket: null, weight: 3, dns: 'system' },
-    { host: '::1', port: 80, socket: null, weight: 3, dns: 'system' },
-    { host: null, port: null, socket: '/run/x', weight: 1, dns: 'system' },
+    { ...clear, host: 'a.test', port: 80, socket: null, weight: 3, dns: 'system' },
+    { ...clear, host: '::1', port: 80, socket: null, weight: 3, dns: 'system' },
+    { ...clear, host: null, port: null, socket: '/run/x', weight: 1, dns: 'system' },
   ]);
 });
 

@@ -1,4 +1,4 @@
-import type { ResolvedMatch, ResolvedRoute, Timeouts } from '../../src/config/resolved.ts';
+import type { ResolvedMatch, ResolvedRoute, ResolvedTls, Timeouts } from '../../src/config/resolved.ts';
 
 export const timeouts: Timeouts = {
   initialDataMs: 15_000,
@@ -25,6 +25,9 @@ export interface RouteSketch extends Partial<Omit<ResolvedMatch, 'ports'>> {
   priority?: number;
   initialDataMs?: number;
   initialDataBytes?: number;
+  action?: ResolvedRoute['action'];
+  tls?: ResolvedTls | null;
+  inheritsTls?: boolean;
 }
 
 /** Routes as the configuration would resolve them, in this order. */
@@ -33,7 +36,8 @@ export function routesOf(...sketches: RouteSketch[]): ResolvedRoute[] {
 }
 
 function routeOf(sketch: RouteSketch, order: number): ResolvedRoute {
-  const { name = `r${order}`, ports = 443, priority = 0, initialDataMs, initialDataBytes, ...match } = sketch;
+  const { name = `r${order}`, ports = 443, priority = 0, initialDataMs, initialDataBytes, ...rest } = sketch;
+  const { action = { type: 'block', how: 'close' }, tls = null, inheritsTls = false, ...match } = rest;
   return {
     name,
     order,
@@ -50,7 +54,9 @@ function routeOf(sketch: RouteSketch, order: number): ResolvedRoute {
       alpn: null,
       ...match,
     },
-    action: { type: 'block', how: 'close' },
+    action,
+    tls,
+    inheritsTls,
     security: { allow: [], block: [] },
     limits: {
       maxConnections: 0,

@@ -15,9 +15,19 @@ const context: RouteContext = {
   signal: new AbortController().signal,
 };
 const none: ReadonlySet<number> = new Set();
+const unchanged = { remove: [], set: [], add: [] };
 
 function target(sketch: Partial<ResolvedTarget>): ResolvedTarget {
-  return { host: '127.0.0.1', port: 3000, socket: null, weight: 1, dns: 'system', ...sketch };
+  return {
+    host: '127.0.0.1',
+    port: 3000,
+    socket: null,
+    weight: 1,
+    dns: 'system',
+    protocol: 'auto',
+    tls: null,
+    ...sketch,
+  };
 }
 
 function weighted(...weights: number[]): TargetSelector {
@@ -187,7 +197,18 @@ describe('TargetSelectors', () => {
     assert.ok(plain && other);
     const route = {
       ...plain,
-      action: { type: 'forward', targets: [target({})], tls: 'none', engine: 'node', sendProxyProtocol: 0 },
+      action: {
+        type: 'forward',
+        targets: [target({})],
+        tls: 'none',
+        engine: 'node',
+        sendProxyProtocol: 0,
+        http: {
+          headers: { request: unchanged, response: unchanged },
+          hostHeader: 'preserve',
+          stripPrefix: null,
+        },
+      },
     } as const;
     const selectors = new TargetSelectors();
     assert.equal(selectors.of(route), selectors.of(route));

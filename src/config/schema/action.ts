@@ -1,7 +1,16 @@
 import type { Duplex } from 'node:stream';
 import * as z from 'zod';
+import { normalizePath } from '../request-path.ts';
 import type { RouteContext } from '../resolved.ts';
 import { anyText, callback, choice, flag, list, record, table, text, wholeNumber } from './fields.ts';
+import {
+  editedName,
+  expectedHeaderValue,
+  isHeaderValue,
+  isHostHeader,
+  isRedirectTarget,
+  ownHeaders,
+} from './http-text.ts';
 
 const pathOfFile = text("a path, such as '/etc/smartproxy/a.pem'");
 const pemOrPath = text("a path, or PEM that begins with '-----BEGIN'");
@@ -117,20 +126,20 @@ const targetSchema = record("an object such as { host: '127.0.0.1', port: 3000 }
     .optional(),
 }).meta({ id: 'Target', description: 'Where connections go: `host` and `port`, or `socket`.' });
 
-const headerValue = z.union([anyText('a text'), z.array(anyText('a text'), { error: 'a list of texts' })], {
+const headerText = text(expectedHeaderValue, isHeaderValue);
+
+const headerValue = z.union([headerText, list('a list of texts', headerText)], {
   error: 'a text, or a list of texts',
 });
 
-const headerEditsSchema = record("an object such as { set: { 'x-a': '1' } }", {
-  set: table("an object such as { 'x-a': '1' }", headerValue)
+export const headerEditsSchema = record("an object such as { set: { 'x-a': '1' } }", {
+  set: table("an object such as { 'x-a': '1' }", headerValue, editedName)
     .meta({ description: 'Headers to replace.' })
     .optional(),
-  add: table("an object such as { 'x-a': '1' }", headerValue)
+  add: table("an object such as { 'x-a': '1' }", headerValue, editedName)
     .meta({ description: 'Headers to add beside those that are there.' })
     .optional(),
-  remove: list("a list such as ['x-a']", text("a header's name"))
-    .meta({ description: 'Headers to drop.' })
-    .optional(),
+  remove: list("a list such as ['x-a']", editedName).meta({ description: 'Headers to drop.' }).optional(),
 }).meta({ id: 'HeaderEdits', description: 'Changes to headers: `remove`, then `set`, then `add`.' });
 
 export const forwardSchema = record('a forward action', {
@@ -158,11 +167,14 @@ export const forwardSchema = record('a forward action', {
     })
       .meta({ description: 'Changes to headers, each way.' })
       .optional(),
-    hostHeader: text("'preserve', 'target', or a name")
+    hostHeader: text("'preserve', 'target', or a name such as 'a.test'", isHostHeader)
       .meta({ description: '`preserve`, `target`, or the name to send.', default: 'preserve' })
       .optional(),
-    stripPrefix: text("a path such as '/api'", (value) => value.startsWith('/'))
-      .meta({ description: 'What to cut from the beginning of the path.' })
+    stripPrefix: text("a path such as '/api'", (value) => normalizePath(value) !== undefined)
+      .meta({
+        description:
+          'What to cut from the beginning of the path, where a segment ends: `/api` of `/api/x`, not of `/apix`.',
+      })
       .optional(),
   })
     .meta({ description: 'HTTP only.' })
@@ -171,7 +183,7 @@ export const forwardSchema = record('a forward action', {
 
 export const redirectSchema = record('a redirect action', {
   type: z.literal('redirect'),
-  to: text("a URL, such as 'https://{host}{path}{query}'").meta({
+  to: text("a URL or a path, such as 'https://{host}{path}{query}'", isRedirectTarget).meta({
     description: 'Where to. `{host}`, `{path}` and `{query}` (with its `?`) stand for those of the request.',
   }),
   status: z
@@ -186,7 +198,7 @@ export const redirectSchema = record('a redirect action', {
 export const respondSchema = record('a respond action', {
   type: z.literal('respond'),
   status: wholeNumber('a status from 200 to 599', 200, 599).meta({ description: 'Status of the answer.' }),
-  headers: table("an object such as { 'content-type': 'text/plain' }", anyText('a text'))
+  headers: table("an object such as { 'content-type': 'text/plain' }", headerText, ownHeaders)
     .meta({ description: 'Headers of the answer.' })
     .optional(),
   body: anyText('a text').meta({ description: 'Body of the answer.', default: '' }).optional(),

@@ -48,9 +48,13 @@ export function oneOrMore<Entry extends z.ZodType>(expected: string, entry: Entr
   });
 }
 
-/** Texts by name, as for headers. */
-export function table<Value extends z.ZodType>(expected: string, value: Value) {
-  return z.record(z.string(), value, { error: expected });
+/** Values by name, as for headers. `name` may ask more of the names. */
+export function table<Value extends z.ZodType>(
+  expected: string,
+  value: Value,
+  name: z.ZodType<string, string> = z.string(),
+) {
+  return z.record(name, value, { error: expected });
 }
 
 /** A function, which only a TypeScript or JavaScript configuration can have. */

@@ -1,7 +1,9 @@
 import * as z from 'zod';
 import { normalizeAddress, parseCidr } from '../../base/address.ts';
 import { normalizeDomain } from '../domain.ts';
-import { anyText, choice, list, oneOrMore, record, table, text, wholeNumber } from './fields.ts';
+import { normalizePathPattern } from '../request-path.ts';
+import { choice, list, oneOrMore, record, table, text, wholeNumber } from './fields.ts';
+import { headerName, isHeaderValue } from './http-text.ts';
 
 export const cidrField = text(
   "an address or a CIDR, such as '10.0.0.0/8' or '2001:db8::1'",
@@ -25,8 +27,9 @@ const domainField = text(
   (value) => normalizeDomain(value) !== undefined,
 );
 
-const pathField = text("a path such as '/login', or a prefix such as '/api/*'", (value) =>
-  /^\/[^*?#\s]*(?:(?<=\/)\*)?$/.test(value),
+const pathField = text(
+  "a path such as '/login', or a prefix such as '/api/*', without '.' segments, '//', ';' or encoded slashes",
+  (value) => normalizePathPattern(value) !== undefined,
 );
 
 const addressField = text(
@@ -61,8 +64,12 @@ export const matchSchema = record("an object such as { ports: 443, domains: 'a.t
   methods: list("a list such as ['GET', 'HEAD']", methodField)
     .meta({ description: 'HTTP only. Request methods.', defaultText: 'every method' })
     .optional(),
-  headers: table("an object such as { 'x-version': '2' }", anyText("a text, such as '2'"))
-    .meta({ description: 'HTTP only. Headers that a request must have, with their values.' })
+  headers: table(
+    "an object such as { 'x-version': '2' }",
+    text("a text, such as '2'", isHeaderValue),
+    headerName,
+  )
+    .meta({ description: 'HTTP only. Headers that a request must have, with exactly these values.' })
     .optional(),
   clientIp: list("a list such as ['10.0.0.0/8']", cidrField)
     .meta({ description: 'Addresses and CIDRs of clients.', defaultText: 'every client' })

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { DnsHook } from '../resolved.ts';
 import { actionSchema } from './action.ts';
 import { limitsSchema, timeoutsSchema } from './deadlines-and-limits.ts';
 import { anyText, callback, choice, flag, list, record, text, wholeNumber } from './fields.ts';
@@ -47,14 +48,6 @@ export const routeSchema = record("a route such as { name: 'web', match: {...}, 
     .meta({ description: 'Deadlines of this route; default: those of the process.' })
     .optional(),
 }).meta({ id: 'Route', description: 'Which connections, and what happens to them.' });
-
-/** How a program answers DNS challenges. */
-interface DnsHook {
-  /** Resolves once the TXT record can be seen. */
-  present(name: string, value: string): Promise<void>;
-  /** Removes it. */
-  remove(name: string, value: string): Promise<void>;
-}
 
 const acmeSchema = record("an object such as { email: 'ops@a.test' }", {
   email: text("an address such as 'ops@a.test'", (value) => /^[^@\s]+@[^@\s]+$/.test(value))
