@@ -5,7 +5,7 @@ import type { Certificate } from './certificate.ts';
 
 /** What is known when a certificate has to be shown. */
 export interface Handshake {
-  /** The name that the client asks for, lower case and without a trailing dot; null: none. */
+  /** The name that the client asks for, in whatever case; null: none. */
   readonly name: string | null;
   /** The port that the client connected to. */
   readonly port: number;

@@ -77,16 +77,18 @@ export class RouteCertificates implements CertificateSource {
   }
 
   contextFor(handshake: Handshake): ContextAnswer | Promise<ContextAnswer> {
-    const found = this.#ruleFor(handshake);
-    if (found === undefined) return noRule(handshake);
-    const certificate = this.#certificateOf(found, handshake);
+    const asked = normalized(handshake);
+    const found = this.#ruleFor(asked);
+    if (found === undefined) return noRule(asked);
+    const certificate = this.#certificateOf(found, asked);
     if (!(certificate instanceof Promise)) return this.#contextOf(certificate, found.options);
     return certificate.then((issued) => this.#contextOf(issued, found.options));
   }
 
   certificateFor(handshake: Handshake): CertificateAnswer | Promise<CertificateAnswer> {
-    const found = this.#ruleFor(handshake);
-    return found === undefined ? noRule(handshake) : this.#certificateOf(found, handshake);
+    const asked = normalized(handshake);
+    const found = this.#ruleFor(asked);
+    return found === undefined ? noRule(asked) : this.#certificateOf(found, asked);
   }
 
   list(): CertificateStatus[] {
@@ -179,6 +181,12 @@ export class RouteCertificates implements CertificateSource {
       ? certificate
       : this.#options.contexts.get(certificate, options);
   }
+}
+
+/** Names as routes have them: servers are told what the client wrote. */
+function normalized(handshake: Handshake): Handshake {
+  if (handshake.name === null) return handshake;
+  return { ...handshake, name: handshake.name.toLowerCase().replace(/\.$/, '') };
 }
 
 function isAddress(name: string): boolean {

@@ -154,6 +154,7 @@ test('each name gets its own certificate: exact before wildcard before any', asy
   assert.equal(await shown('x.a.test'), 'CN=x.a.test');
   assert.equal(await shown('y.a.test'), 'CN=*.a.test');
   assert.equal(await shown('other.test'), 'CN=fallback.test');
+  assert.equal(await shown('X.A.Test'), 'CN=x.a.test');
 });
 
 test('routes that bring a certificate are asked by priority, then in order; others are left out', () => {
