@@ -82,9 +82,7 @@ export interface PeerAddress {
 }
 
 /** Where a dial goes. */
-export type Endpoint =
-  | { host: string; port: number; dns?: 'system' | 'resolver' }
-  | { socket: string };
+export type Endpoint = { host: string; port: number; dns?: 'system' | 'resolver' } | { socket: string };
 
 /**
  * Starts one dial. Calls exactly one of the handlers' methods, exactly once, never synchronously,
@@ -104,6 +102,12 @@ export interface Dialing {
 }
 
 export interface DialFailure {
-  reason: 'connect-refused' | 'connect-unreachable' | 'dns-failed' | 'target-timed-out' | 'resource-exhausted' | 'internal-error';
+  reason:
+    | 'connect-refused'
+    | 'connect-unreachable'
+    | 'dns-failed'
+    | 'target-timed-out'
+    | 'resource-exhausted'
+    | 'internal-error';
   error: Error;
 }

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 /** What connections may use of the limit; the rest is for dials, DNS, the admin API and files. */
 const connectionShare = 0.8;
 /** A connection that is forwarded has two sockets. */
-export const descriptorsPerConnection = 2;
+const descriptorsPerConnection = 2;
 
 /** Open descriptors of this process; null where the system does not tell. */
 export function openDescriptors(): number | null {

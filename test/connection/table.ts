@@ -1,5 +1,5 @@
 import { type Logger, silentLogger } from '../../src/base/logger.ts';
-import type { Limits, Timeouts } from '../../src/config/resolved.ts';
+import type { Timeouts } from '../../src/config/resolved.ts';
 import { ConnectionManager } from '../../src/connection/connection-manager.ts';
 import type { ConnectionObserver } from '../../src/connection/connection-observer.ts';
 import type { ConnectionRecord } from '../../src/connection/connection-record.ts';
@@ -11,7 +11,7 @@ import {
 } from '../../src/transport/memory-transport.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
-export const timeouts: Timeouts = {
+const timeouts: Timeouts = {
   initialDataMs: 15_000,
   connectMs: 5_000,
   tlsHandshakeMs: 10_000,
@@ -27,16 +27,6 @@ export const timeouts: Timeouts = {
   responseHeadMs: 60_000,
   responseWriteMs: 60_000,
   poolIdleMs: 4_000,
-};
-
-export const noLimits: Limits = {
-  maxConnections: 0,
-  maxConnectionsPerIp: 0,
-  connectionsPerMinutePerIp: 0,
-  initialDataBytes: 65_536,
-  pendingBytesPerConnection: 1_048_576,
-  headerBytes: 65_536,
-  relayBufferBytes: 1 << 28,
 };
 
 /** A manager on a virtual clock, with connections in memory. */

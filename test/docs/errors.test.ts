@@ -3,7 +3,9 @@ import { globSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { reasonInitiators } from '../../src/base/termination.ts';
 
-const headings = [...readFileSync('docs/errors.md', 'utf8').matchAll(/^### (\S+)$/gm)].map(([, name]) => name);
+const headings = [...readFileSync('docs/errors.md', 'utf8').matchAll(/^### (\S+)$/gm)].map(
+  ([, name]) => name,
+);
 
 test('every reason has a heading, and every error code that the source makes', () => {
   const codes = new Set<string>(Object.keys(reasonInitiators));
