@@ -21,6 +21,8 @@ export interface CertificateFilesOptions {
   onReplaced: (before: Certificate, file: CertificateFile) => void;
   /** Milliseconds between two looks at the files. Default 3,000. */
   intervalMs?: number;
+  /** Pairs that one look takes in turn, so that thousands cost no more than some. Default 500. */
+  pairsPerLook?: number;
 }
 
 interface Watched {
@@ -48,7 +50,7 @@ export class CertificateFiles {
   #closed = false;
 
   constructor(options: CertificateFilesOptions) {
-    this.#options = { intervalMs: 3000, ...options };
+    this.#options = { intervalMs: 3000, pairsPerLook: 500, ...options };
   }
 
   /** All that are looked at. */
@@ -101,7 +103,7 @@ export class CertificateFiles {
   }
 
   async #look(): Promise<void> {
-    for (const file of [...this.#watched.values()]) {
+    for (const file of this.#nextOnes()) {
       const version = await versionOf([file.certFile, file.keyFile]);
       if (this.#closed) return;
       const rested = version === file.seenVersion;
@@ -110,6 +112,16 @@ export class CertificateFiles {
       if (rested && (version !== file.readVersion || file.problem !== null))
         await this.#reload(file, version);
     }
+  }
+
+  /** Those whose turn it is: first come, first looked at, then back to the end. */
+  #nextOnes(): Watched[] {
+    const turn = [...this.#watched].slice(0, this.#options.pairsPerLook);
+    for (const [id, file] of turn) {
+      this.#watched.delete(id);
+      this.#watched.set(id, file);
+    }
+    return turn.map(([, file]) => file);
   }
 
   /** Never rejects. */

@@ -20,8 +20,8 @@ export interface CertificateSource {
    * failure is a value, and its message is for the log, not for the client.
    *
    * OpenSSL takes the certificate and the clients' authorities from such a context, but the
-   * versions, the tickets and whether clients are asked at all from the server that it is given
-   * to: a server accepts only names whose routes agree on these.
+   * versions, the tickets and whether clients are asked at all from the server that asks for it
+   * (tried): all names of one server have to agree on these.
    */
   contextFor(handshake: Handshake): ContextAnswer | Promise<ContextAnswer>;
   /**

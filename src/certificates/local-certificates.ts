@@ -29,6 +29,8 @@ export class LocalCertificates {
   readonly #issued: BoundedCache<string, Certificate>;
   readonly #pending = new Map<string, Promise<Certificate | SmartProxyError>>();
   #authority: Promise<LocalAuthority> | null = null;
+  /** What the last attempt failed with; null: it succeeded. */
+  #failure: string | null = null;
 
   constructor(options: LocalCertificatesOptions) {
     this.#options = { maxCertificates: 1000, maxPending: 256, ...options };
@@ -85,14 +87,23 @@ export class LocalCertificates {
       const { cert, key } = await authority.issue([name]);
       const certificate = certificateOf(cert, key);
       this.#issued.set(name, certificate);
+      this.#failure = null;
       this.#options.log.debug('certificate-issued', { name, source: 'local' });
       return certificate;
     } catch (error) {
-      this.#options.log.error('certificate-failed', { name, source: 'local', error: errorMessage(error) });
+      this.#tell(name, errorMessage(error));
       return error instanceof SmartProxyError
         ? error
         : refusal('certificate-unusable', errorMessage(error), true);
     }
+  }
+
+  /** Once for each cause: clients come again and again. */
+  #tell(name: string, error: string): void {
+    if (error !== this.#failure) {
+      this.#options.log.error('certificate-failed', { name, source: 'local', error });
+    }
+    this.#failure = error;
   }
 }
 

@@ -107,10 +107,10 @@ export class RouteCertificates implements CertificateSource {
 
   async #add(rule: CertificateRule): Promise<void> {
     try {
-      const { clientAuth, minVersion } = rule.tls;
+      const { clientAuth } = rule.tls;
       const clientCa = clientAuth === null ? null : await readAuthorities(clientAuth.ca);
       const fixed = await this.#prepare(rule);
-      const loaded = { rule, options: contextOptions(minVersion, clientCa), fixed };
+      const loaded = { rule, options: contextOptions(clientCa), fixed };
       this.#rules.push(loaded);
       for (const pattern of rule.domains ?? [null]) this.#table.add(pattern, loaded);
     } catch (error) {

@@ -4,21 +4,22 @@ import { errorMessage, SmartProxyError } from '../base/errors.ts';
 import { BoundedCache } from './bounded-cache.ts';
 import type { Certificate } from './certificate.ts';
 
-/** What a context is made of beside its certificate. Made by `contextOptions`. */
+/**
+ * What a context is made of beside its certificate. Made by `contextOptions`.
+ *
+ * Nothing of versions: OpenSSL has negotiated them from the server's own context when it learns the
+ * name, and a `minVersion` in the context for the name is ignored (tried on Node 22, 24 and 26).
+ */
 export interface ContextOptions {
-  readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
   /** PEM of the authorities whose client certificates are accepted; null: no client is asked. */
   readonly clientCa: string | null;
   /** Equal for equal options. */
   readonly identity: string;
 }
 
-export function contextOptions(
-  minVersion: ContextOptions['minVersion'],
-  clientCa: string | null,
-): ContextOptions {
-  const authorities = clientCa === null ? '' : createHash('sha256').update(clientCa).digest('base64url');
-  return { minVersion, clientCa, identity: `${minVersion} ${authorities}` };
+export function contextOptions(clientCa: string | null): ContextOptions {
+  const identity = clientCa === null ? '' : createHash('sha256').update(clientCa).digest('base64url');
+  return { clientCa, identity };
 }
 
 interface Entry {
@@ -52,7 +53,6 @@ export class SecureContexts {
       const context = tls.createSecureContext({
         cert: certificate.cert,
         key: certificate.key,
-        minVersion: options.minVersion,
         ...(options.clientCa !== null && { ca: options.clientCa }),
       });
       this.#entries.set(key, { certificate, context });

@@ -22,6 +22,7 @@ class Rig {
     clock: this.clock,
     log: this.log,
     onReplaced: (before) => this.replaced.push(before),
+    pairsPerLook: 2,
   });
 
   constructor(context: TestContext) {
@@ -140,6 +141,24 @@ test('a valid certificate is not given up for one that is not valid yet, until i
   rig.clock.advance(10 * 86_400_000);
   await rig.look();
   assert.deepEqual(file.certificate.names, ['future.test']);
+  rig.end();
+});
+
+test('of many pairs each has its turn', async (t) => {
+  const rig = new Rig(t);
+  const pairs = ['a', 'b', 'c', 'd', 'e'].map((name) => ({ name, cert: `${name}.pem`, key: `${name}.key` }));
+  const write = ({ cert, key }: IssuedCertificate) => {
+    for (const pair of pairs) {
+      rig.workspace.write(pair.cert, cert);
+      rig.workspace.write(pair.key, key);
+    }
+  };
+  write(first!);
+  for (const { cert, key } of pairs) await rig.files.add(rig.workspace.path(cert), rig.workspace.path(key));
+  write(second!);
+  await rig.look(6);
+  const serving = rig.files.list().map(({ certificate }) => certificate.names[0]);
+  assert.deepEqual(serving, Array(5).fill('n2.test'));
   rig.end();
 });
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
@@ -284,6 +284,40 @@ test('names that no route has, or that cannot be issued, end the handshake only'
   await assert.rejects(TlsClient.connect(server.port, { servername: 'A_b..test', ca }));
   assert.deepEqual(server.failures.slice(0, 1), ['certificate-unavailable']);
   assert.ok(server.failures.includes('certificate-refused'));
+});
+
+// T11
+test('a reload keeps the contexts and local certificates that did not change', async (t) => {
+  const rig = new Rig(t);
+  await rig.write('a.test');
+  const rules = [rule(['a.test'], { certificate: rig.files }), rule(['*.test'], {})];
+  const server = await rig.serve(rules);
+  const local = (await rig.local.prepare()).certificate;
+  const connect = (servername: string) =>
+    TlsClient.connect(server.port, { servername, ca: servername === 'a.test' ? ca : local });
+  const old = [await connect('a.test'), await connect('b.test')];
+  const before = server.source;
+  server.source = await rig.load([...rules, rule(['c.test'], { certificate: await inline('c.test') })]);
+  (before as RouteCertificates).close();
+  const fresh = [await connect('a.test'), await connect('b.test')];
+  assert.deepEqual(
+    fresh.map(({ serialNumber }) => serialNumber),
+    old.map(({ serialNumber }) => serialNumber),
+  );
+  assert.equal(rig.contexts.size, 2);
+  for (const client of [...old, ...fresh]) {
+    client.socket.write('alive\n');
+    await eventually('it is answered', () => client.received.endsWith('alive\n'));
+    await client.close();
+  }
+});
+
+test('the disk may fail once the authority is there', async (t) => {
+  const rig = new Rig(t);
+  const source = await rig.load([rule(['*.test'], {})]);
+  rmSync(rig.workspace.path('state'), { recursive: true });
+  const answer = await source.certificateFor({ name: 'new.test', port: 1, localAddress: null });
+  assert.ok(!(answer instanceof SmartProxyError));
 });
 
 test('clients are asked for the certificates of the route’s own authority', async (t) => {
