@@ -1,14 +1,12 @@
 import type { SecureContext } from 'node:tls';
 import { SmartProxyError } from '../base/errors.ts';
-import type { PortRange, ResolvedCertificate, ResolvedRoute, ResolvedTls } from '../config/resolved.ts';
+import type { ResolvedCertificate, ResolvedRoute, ResolvedTls } from '../config/resolved.ts';
 import type { Certificate } from './certificate.ts';
 
 /** What is known when a certificate has to be shown. */
 export interface Handshake {
   /** The name that the client asks for, in whatever case; null: none. */
   readonly name: string | null;
-  /** The port that the client connected to. */
-  readonly port: number;
   /** The address that the client connected to, normalised; null where it is not known. */
   readonly localAddress: string | null;
 }
@@ -16,19 +14,19 @@ export interface Handshake {
 /** Where those who terminate TLS get their certificates. */
 export interface CertificateSource {
   /**
-   * The context for a handshake: at once where it can be had at once. Never throws or rejects; a
+   * The context for a handshake under the settings that routing found for it: at once where it can be had at once. Never throws or rejects; a
    * failure is a value, and its message is for the log, not for the client.
    *
    * OpenSSL takes the certificate and the clients' authorities from such a context, but the
    * versions, the tickets and whether clients are asked at all from the server that asks for it
    * (tried): all names of one server have to agree on these.
    */
-  contextFor(handshake: Handshake): ContextAnswer | Promise<ContextAnswer>;
+  contextFor(tls: ResolvedTls, handshake: Handshake): ContextAnswer | Promise<ContextAnswer>;
   /**
    * The certificate of that context. For clients that give no name: Node asks nobody about them,
    * so the server that gets them has to have it from the beginning.
    */
-  certificateFor(handshake: Handshake): CertificateAnswer | Promise<CertificateAnswer>;
+  certificateFor(tls: ResolvedTls, handshake: Handshake): CertificateAnswer | Promise<CertificateAnswer>;
   /** Every certificate that serves, and what is wrong where none does. */
   list(): CertificateStatus[];
 }
@@ -67,22 +65,16 @@ export interface AutomaticCertificates {
 export interface CertificateRule {
   /** Its name, for messages. */
   readonly route: string;
-  /** Sorted. `{from: 0, to: 0}` means any. */
-  readonly ports: readonly PortRange[];
-  /** Where it listens; null: everywhere. */
-  readonly address: string | null;
   /** Normalised patterns, as in `match.domains`; null: any name or none. */
   readonly domains: readonly string[] | null;
   readonly tls: ResolvedTls;
 }
 
-/** The routes that bring a certificate, in the order in which they are asked. */
+/** The routes that bring a certificate: others have none, or that of the routes beside them. */
 export function certificateRules(routes: readonly ResolvedRoute[]): CertificateRule[] {
-  const inOrder = [...routes].sort((one, other) => other.priority - one.priority || one.order - other.order);
-  return inOrder.flatMap(({ name, match, tls, inheritsTls }) => {
-    if (tls === null || inheritsTls) return [];
-    return [{ route: name, ports: match.ports, address: match.address, domains: match.domains, tls }];
-  });
+  return routes.flatMap(({ name, match, tls, inheritsTls }) =>
+    tls === null || inheritsTls ? [] : [{ route: name, domains: match.domains, tls }],
+  );
 }
 
 /** `default` made definite for a name, an address, or a pattern: only what surely is local is `local`. */

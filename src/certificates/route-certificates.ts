@@ -2,6 +2,7 @@ import { normalizeAddress } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import { errorMessage, SmartProxyError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import type { ResolvedTls } from '../config/resolved.ts';
 import { type Certificate, coversName } from './certificate.ts';
 import { CertificateFiles } from './certificate-files.ts';
 import {
@@ -17,12 +18,11 @@ import {
   statusOf,
 } from './certificate-source.ts';
 import type { LocalCertificates } from './local-certificates.ts';
-import { NameTable } from './name-table.ts';
 import { type CheckedCertificate, loadCertificate, readPemFile } from './pem.ts';
 import { type ContextOptions, contextOptions, type SecureContexts } from './secure-contexts.ts';
 
 export interface RouteCertificatesOptions {
-  /** The first that covers a handshake, among those of its most specific pattern, decides. */
+  /** Whose settings `contextFor` will be asked for. */
   rules: readonly CertificateRule[];
   /** Shared with the certificates before and after a reload. */
   contexts: SecureContexts;
@@ -34,9 +34,8 @@ export interface RouteCertificatesOptions {
   log: Logger;
 }
 
-/** A rule, with what it needs loaded. */
-interface LoadedRule {
-  readonly rule: CertificateRule;
+/** TLS settings, with what they need loaded. */
+interface LoadedSettings {
   readonly options: ContextOptions;
   /** The certificate that serves now; null: it depends on the name. */
   readonly fixed: (() => Certificate) | null;
@@ -48,8 +47,10 @@ export class RouteCertificates implements CertificateSource {
   readonly #files: CertificateFiles;
   /** By their text: several routes may have the same. */
   readonly #inline = new Map<string, CheckedCertificate>();
-  readonly #rules: LoadedRule[] = [];
-  readonly #table = new NameTable<LoadedRule>();
+  /** By what they say: equal settings of several routes are one. */
+  readonly #settings = new Map<string, LoadedSettings>();
+  /** The keys of `#settings`, which are long, by the objects that they were made of. */
+  readonly #keys = new WeakMap<ResolvedTls, string>();
 
   private constructor(options: RouteCertificatesOptions) {
     this.#options = options;
@@ -76,19 +77,17 @@ export class RouteCertificates implements CertificateSource {
     return certificates;
   }
 
-  contextFor(handshake: Handshake): ContextAnswer | Promise<ContextAnswer> {
-    const asked = normalized(handshake);
-    const found = this.#ruleFor(asked);
-    if (found === undefined) return noRule(asked);
-    const certificate = this.#certificateOf(found, asked);
-    if (!(certificate instanceof Promise)) return this.#contextOf(certificate, found.options);
-    return certificate.then((issued) => this.#contextOf(issued, found.options));
+  contextFor(tls: ResolvedTls, handshake: Handshake): ContextAnswer | Promise<ContextAnswer> {
+    const settings = this.#settings.get(this.#keyOf(tls));
+    if (settings === undefined) return notLoaded(handshake);
+    const certificate = this.#certificateOf(settings, tls, handshake);
+    if (!(certificate instanceof Promise)) return this.#contextOf(certificate, settings.options);
+    return certificate.then((issued) => this.#contextOf(issued, settings.options));
   }
 
-  certificateFor(handshake: Handshake): CertificateAnswer | Promise<CertificateAnswer> {
-    const asked = normalized(handshake);
-    const found = this.#ruleFor(asked);
-    return found === undefined ? noRule(asked) : this.#certificateOf(found, asked);
+  certificateFor(tls: ResolvedTls, handshake: Handshake): CertificateAnswer | Promise<CertificateAnswer> {
+    const settings = this.#settings.get(this.#keyOf(tls));
+    return settings === undefined ? notLoaded(handshake) : this.#certificateOf(settings, tls, handshake);
   }
 
   list(): CertificateStatus[] {
@@ -110,12 +109,18 @@ export class RouteCertificates implements CertificateSource {
       const { clientAuth } = rule.tls;
       const clientCa = clientAuth === null ? null : await readAuthorities(clientAuth.ca);
       const fixed = await this.#prepare(rule);
-      const loaded = { rule, options: contextOptions(clientCa), fixed };
-      this.#rules.push(loaded);
-      for (const pattern of rule.domains ?? [null]) this.#table.add(pattern, loaded);
+      this.#settings.set(this.#keyOf(rule.tls), { options: contextOptions(clientCa), fixed });
     } catch (error) {
       throw namingRoute(rule.route, error);
     }
+  }
+
+  #keyOf(tls: ResolvedTls): string {
+    const known = this.#keys.get(tls);
+    if (known !== undefined) return known;
+    const key = JSON.stringify([tls.certificate, tls.clientAuth]);
+    this.#keys.set(tls, key);
+    return key;
   }
 
   async #prepare(rule: CertificateRule): Promise<(() => Certificate) | null> {
@@ -152,25 +157,15 @@ export class RouteCertificates implements CertificateSource {
     for (const warning of all) this.#options.log.warn('certificate-doubtful', { route, warning });
   }
 
-  /** Without a name: the route that names the address, else one for any name, else the only one of the port. */
-  #ruleFor({ name, port, localAddress }: Handshake): LoadedRule | undefined {
-    const accepts = ({ rule }: LoadedRule): boolean => listensAt(rule, port, localAddress);
-    if (name !== null) return this.#table.find(name, accepts);
-    const found = this.#table.find(localAddress, accepts);
-    if (found !== undefined) return found;
-    const first = this.#rules.findIndex(accepts);
-    const another = this.#rules.some((rule, index) => index > first && accepts(rule));
-    return another ? undefined : this.#rules[first];
-  }
-
   #certificateOf(
-    { rule, fixed }: LoadedRule,
+    { fixed }: LoadedSettings,
+    { certificate }: ResolvedTls,
     { name, localAddress }: Handshake,
   ): CertificateAnswer | Promise<CertificateAnswer> {
     if (fixed !== null) return fixed();
-    const wanted = name ?? localAddress;
+    const wanted = name === null ? localAddress : normalized(name);
     if (wanted === null) return automaticMissing(null);
-    if (sourceFor(rule.tls.certificate, wanted, isAddress).from === 'local') {
+    if (sourceFor(certificate, wanted, isAddress).from === 'local') {
       return this.#options.local.certificateFor(wanted);
     }
     return this.#options.automatic?.certificateFor(wanted) ?? automaticMissing(wanted);
@@ -183,19 +178,13 @@ export class RouteCertificates implements CertificateSource {
   }
 }
 
-/** Names as routes have them: servers are told what the client wrote. */
-function normalized(handshake: Handshake): Handshake {
-  if (handshake.name === null) return handshake;
-  return { ...handshake, name: handshake.name.toLowerCase().replace(/\.$/, '') };
+/** Names as certificates have them: servers are told what the client wrote. */
+function normalized(name: string): string {
+  return name.toLowerCase().replace(/\.$/, '');
 }
 
 function isAddress(name: string): boolean {
   return normalizeAddress(name) !== undefined;
-}
-
-function listensAt({ ports, address }: CertificateRule, port: number, localAddress: string | null): boolean {
-  if (address !== null && localAddress !== null && address !== localAddress) return false;
-  return ports.some(({ from, to }) => from === 0 || (from <= port && port <= to));
 }
 
 /** A path, or PEM if it begins like it. Throws `certificate-unreadable` or `certificate-missing`. */
@@ -211,15 +200,11 @@ async function readAuthorities(ca: string): Promise<string> {
   );
 }
 
-function noRule({ name, port }: Handshake): SmartProxyError {
+function notLoaded({ name }: Handshake): SmartProxyError {
   const what = name === null ? 'no name' : JSON.stringify(name);
-  return new SmartProxyError(
-    'certificate-unavailable',
-    `no route terminates TLS for ${what} on port ${port}`,
-    {
-      source: 'client',
-    },
-  );
+  return new SmartProxyError('certificate-unavailable', `no certificate is loaded for ${what}`, {
+    source: 'proxy',
+  });
 }
 
 function namingRoute(route: string, error: unknown): unknown {

@@ -24,21 +24,18 @@ export interface Settings {
   clientAuth?: { ca: string };
 }
 
-/** A route's rule, on every port unless told otherwise. */
-export function rule(
-  domains: readonly string[] | null,
-  settings: Settings,
-  match: Partial<CertificateRule> = {},
-): CertificateRule {
-  const route = domains?.join() ?? 'any';
-  const { certificate, clientAuth } = settings;
-  const tls: ResolvedTls = {
+/** What a route says of certificates. */
+export function rule(domains: readonly string[] | null, settings: Settings): CertificateRule {
+  return { route: domains?.join() ?? 'any', domains, tls: resolvedTls(settings) };
+}
+
+function resolvedTls({ certificate, clientAuth }: Settings): ResolvedTls {
+  return {
     certificate: resolvedCertificate(certificate),
     clientAuth: clientAuth === undefined ? null : { ...clientAuth, required: true },
     alpn: [],
     minVersion: 'TLSv1.2',
   };
-  return { route, ports: [{ from: 0, to: 0 }], address: null, domains, tls, ...match };
 }
 
 function resolvedCertificate(certificate: Settings['certificate']): ResolvedCertificate {
@@ -70,7 +67,7 @@ export class Rig {
   }
 
   async serve(rules: CertificateRule[], options: tls.TlsOptions = {}): Promise<TerminatingServer> {
-    return new TerminatingServer(await this.load(rules), options).listen(this.workspace);
+    return new TerminatingServer(await this.load(rules), rules, options).listen(this.workspace);
   }
 
   /** Issues a certificate and writes it to `a.pem` and `a.key`. Returns its serial number. */

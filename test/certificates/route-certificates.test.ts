@@ -8,80 +8,60 @@ import { type CertificateRule, certificateRules } from '../../src/certificates/c
 import type { ResolvedRoute } from '../../src/config/resolved.ts';
 import { eventually } from '../support/eventually.ts';
 import { holdings, holdsNoMoreThan } from '../support/nothing-left.ts';
-import { inline, Rig, rule, type Settings } from './rig.ts';
+import { ca, inline, Rig, rule, type Settings } from './rig.ts';
 
 const before = holdings();
 
-test('routes that bring a certificate are asked by priority, then in order; others are left out', () => {
+test('routes without TLS of their own bring no certificate', () => {
   const { tls } = rule(null, {});
-  const match = { ports: [{ from: 443, to: 443 }], address: null, domains: ['a.test'] };
-  const route = (name: string, order: number, changes: Partial<ResolvedRoute>) =>
-    ({ name, order, priority: 0, match, tls, inheritsTls: false, ...changes }) as ResolvedRoute;
-  const rules = certificateRules([
-    route('plain', 0, { tls: null }),
-    route('second', 1, {}),
-    route('inheriting', 2, { inheritsTls: true }),
-    route('first', 3, { priority: 5 }),
-    route('third', 4, {}),
-  ]);
-  assert.deepEqual(
-    rules.map((one) => one.route),
-    ['first', 'second', 'third'],
-  );
-  assert.deepEqual(rules[0], { route: 'first', ...match, tls });
+  const match = { domains: ['a.test'] };
+  const route = (name: string, changes: Partial<ResolvedRoute>) =>
+    ({ name, match, tls, inheritsTls: false, ...changes }) as ResolvedRoute;
+  const routes = [
+    route('plain', { tls: null }),
+    route('own', {}),
+    route('inheriting', { inheritsTls: true }),
+  ];
+  assert.deepEqual(certificateRules(routes), [{ route: 'own', domains: ['a.test'], tls }]);
 });
 
-test('ports and addresses tell routes of one name apart', async (t) => {
+test('settings are known by what they say, and unknown ones are a failure', async (t) => {
   const rig = new Rig(t);
-  const source = await rig.load([
-    rule(['a.test'], { certificate: await inline('one.test') }, { ports: [{ from: 1000, to: 1999 }] }),
-    rule(
-      ['a.test'],
-      { certificate: await inline('two.test') },
-      { ports: [{ from: 2000, to: 2000 }], address: '10.0.0.1' },
-    ),
-    rule(
-      ['a.test'],
-      { certificate: await inline('three.test') },
-      { ports: [{ from: 2000, to: 2000 }], address: '10.0.0.2' },
-    ),
-  ]);
-  const contextFor = (port: number, localAddress: string) =>
-    source.contextFor({ name: 'a.test', port, localAddress });
-  const contexts = [contextFor(1000, '10.0.0.1'), contextFor(2000, '10.0.0.1'), contextFor(2000, '10.0.0.2')];
-  assert.equal(new Set(contexts).size, 3);
-  assert.equal(contextFor(1999, '10.0.0.9'), contexts[0]);
-  const none = contextFor(3000, '10.0.0.1');
-  assert.ok(none instanceof SmartProxyError);
-  assert.equal(none.message, 'no route terminates TLS for "a.test" on port 3000');
+  const [one, other] = [await inline('a.test'), await inline('a.test')];
+  const known = [
+    rule(['a.test'], { certificate: one }),
+    rule(['a.test'], { certificate: other }),
+    rule(['b.test'], { certificate: one, clientAuth: { ca } }),
+  ];
+  const source = await rig.load(known);
+  const contextFor = ({ tls }: CertificateRule) =>
+    source.contextFor(tls, { name: 'a.test', localAddress: null });
+  assert.equal(new Set(known.map(contextFor)).size, 3);
+  assert.equal(contextFor(rule(['c.test'], { certificate: one })), contextFor(known[0]!));
+  const unknown = contextFor(rule(['a.test'], { certificate: await inline('a.test') }));
+  assert.ok(unknown instanceof SmartProxyError);
+  assert.equal(unknown.code, 'certificate-unavailable');
+  assert.equal(source.list().length, 2);
 });
 
-test('without a name: the route of the address, else one for any name, else the only one of the port', async (t) => {
+test('without a name the address is asked for, and in the dark nothing', async (t) => {
   const rig = new Rig(t);
-  const on = (port: number): Partial<CertificateRule> => ({ ports: [{ from: port, to: port }] });
-  const source = await rig.load([
-    rule(['127.0.0.1'], { certificate: await inline('address.test') }, on(1)),
-    rule(['*'], { certificate: await inline('any.test') }, on(1)),
-    rule(['only.test'], { certificate: await inline('only.test') }, on(2)),
-    rule(['one.test'], { certificate: await inline('one.test') }, on(3)),
-    rule(['two.test'], { certificate: await inline('two.test') }, on(3)),
-  ]);
-  const shown = (port: number, localAddress: string | null) => {
-    const answer = source.certificateFor({ name: null, port, localAddress });
-    return answer instanceof SmartProxyError ? answer.code : 'subject' in answer && answer.subject;
+  const any = rule(null, { certificate: 'local' });
+  const source = await rig.load([any]);
+  const shown = async (localAddress: string | null) => {
+    const answer = await source.certificateFor(any.tls, { name: null, localAddress });
+    return answer instanceof SmartProxyError ? answer.code : answer.names.join();
   };
-  assert.equal(shown(1, '127.0.0.1'), 'CN=address.test');
-  assert.equal(shown(1, '10.0.0.1'), 'CN=any.test');
-  assert.equal(shown(1, null), 'CN=any.test');
-  assert.equal(shown(2, '10.0.0.1'), 'CN=only.test');
-  assert.equal(shown(3, '10.0.0.1'), 'certificate-unavailable');
+  assert.equal(await shown('2001:db8::1'), '2001:db8::1');
+  assert.equal(await shown(null), 'certificate-unavailable');
 });
 
 test('the disk may fail once the authority is there', async (t) => {
   const rig = new Rig(t);
-  const source = await rig.load([rule(['*.test'], {})]);
+  const wildcard = rule(['*.test'], {});
+  const source = await rig.load([wildcard]);
   rmSync(rig.workspace.path('state'), { recursive: true });
-  const answer = await source.certificateFor({ name: 'new.test', port: 1, localAddress: null });
+  const answer = await source.certificateFor(wildcard.tls, { name: 'new.test', localAddress: null });
   assert.ok(!(answer instanceof SmartProxyError));
 });
 
@@ -147,7 +127,8 @@ test('where certificates are ordered, they serve the names that are not local', 
   const rig = new Rig(t);
   const { cert, key } = await inline('a.example');
   const asked: string[] = [];
-  const source = await rig.load([rule(['a.example', 'a.test'], {})], {
+  const both = rule(['a.example', 'a.test'], {});
+  const source = await rig.load([both], {
     certificateFor: async (name) => {
       asked.push(name);
       return certificateOf(cert, key);
@@ -155,7 +136,7 @@ test('where certificates are ordered, they serve the names that are not local', 
     list: () => [],
   });
   const names = async (name: string) => {
-    const answer = await source.certificateFor({ name, port: 1, localAddress: null });
+    const answer = await source.certificateFor(both.tls, { name, localAddress: null });
     return answer instanceof SmartProxyError ? answer.code : answer.issuer;
   };
   assert.equal(await names('a.example'), 'CN=Users’ authority');

@@ -3,7 +3,13 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import tls from 'node:tls';
 import { SmartProxyError } from '../../src/base/errors.ts';
-import type { CertificateSource, ContextAnswer } from '../../src/certificates/certificate-source.ts';
+import type {
+  CertificateRule,
+  CertificateSource,
+  ContextAnswer,
+} from '../../src/certificates/certificate-source.ts';
+import { coveringPatterns } from '../../src/config/domain.ts';
+import type { ResolvedTls } from '../../src/config/resolved.ts';
 import type { Workspace } from '../support/workspace.ts';
 
 export class TerminatingServer {
@@ -14,15 +20,11 @@ export class TerminatingServer {
   /** Replaced by a reload. */
   source: CertificateSource;
 
-  constructor(source: CertificateSource, options: tls.TlsOptions = {}) {
+  constructor(source: CertificateSource, rules: readonly CertificateRule[], options: tls.TlsOptions = {}) {
     this.source = source;
     this.server = tls.createServer({
       ...options,
-      SNICallback: asking(
-        () => this.source,
-        () => this.port,
-        this.failures,
-      ),
+      SNICallback: asking(() => this.source, rules, this.failures),
     });
     this.server.on('tlsClientError', (error) => this.failures.push(error.message));
     this.server.on('secureConnection', (socket) => {
@@ -56,7 +58,7 @@ export class TerminatingServer {
 /** A server's SNICallback that asks a source. Node calls it only where the client gives a name. */
 export function asking(
   source: () => CertificateSource,
-  port: () => number,
+  rules: readonly CertificateRule[],
   failures: string[] = [],
 ): NonNullable<tls.TlsOptions['SNICallback']> {
   return (name, callback) => {
@@ -65,10 +67,21 @@ export function asking(
       failures.push(answer.code);
       callback(answer);
     };
-    const answer = source().contextFor({ name, port: port(), localAddress: '127.0.0.1' });
+    const settings = settingsFor(rules, name);
+    if (settings === undefined) return callback(new Error('no route'));
+    const answer = source().contextFor(settings, { name, localAddress: '127.0.0.1' });
     if (answer instanceof Promise) void answer.then(tell);
     else tell(answer);
   };
+}
+
+/** What routing finds: the settings of the most specific pattern. */
+function settingsFor(rules: readonly CertificateRule[], name: string): ResolvedTls | undefined {
+  for (const pattern of coveringPatterns(name.toLowerCase())) {
+    const found = rules.find(({ domains }) => domains?.includes(pattern));
+    if (found !== undefined) return found.tls;
+  }
+  return rules.find(({ domains }) => domains === null)?.tls;
 }
 
 /** A client that is connected, with what it has received so far. */
