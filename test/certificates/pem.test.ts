@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { coversName } from '../../src/certificates/certificate.ts';
+import fc from 'fast-check';
+import { certificateOf, coversName } from '../../src/certificates/certificate.ts';
 import { LocalAuthority } from '../../src/certificates/local-authority.ts';
 import { loadCertificate } from '../../src/certificates/pem.ts';
 import { hasPrograms, programPath } from '../support/debian.ts';
@@ -141,6 +142,35 @@ test('a certificate covers its names, and a wildcard one label', async () => {
   for (const name of ['b.test', 'x.y.b.test', '*.a.test', '*.test', '10.0.0.1', '.b.test']) {
     assert.ok(!coversName(certificate, name), name);
   }
+});
+
+test('what a certificate covers is what OpenSSL takes it for', async () => {
+  const name = fc
+    .array(fc.constantFrom('a', 'b', 'test'), { minLength: 1, maxLength: 4 })
+    .map((labels) => labels.join('.'));
+  const pattern = fc.oneof(
+    name,
+    fc
+      .array(fc.constantFrom('a', 'b'), { minLength: 2, maxLength: 3 })
+      .map((labels) => `*.${labels.join('.')}`),
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(pattern, { minLength: 1, maxLength: 4 }),
+      fc.array(name),
+      async (names, asked) => {
+        const { cert, key } = await authority.issue(names);
+        const [x509, certificate] = [new X509Certificate(cert), certificateOf(cert, key)];
+        for (const one of asked) {
+          assert.equal(
+            coversName(certificate, one),
+            x509.checkHost(one, { subject: 'never' }) !== undefined,
+            one,
+          );
+        }
+      },
+    ),
+  );
 });
 
 test('RSA and Ed25519 keys in PKCS #1, SEC 1 and PKCS #8 are read', async (t) => {
