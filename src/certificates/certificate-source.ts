@@ -1,4 +1,5 @@
 import type { SecureContext } from 'node:tls';
+import { normalizeAddress } from '../base/address.ts';
 import { SmartProxyError } from '../base/errors.ts';
 import type { ResolvedCertificate, ResolvedRoute, ResolvedTls } from '../config/resolved.ts';
 import type { Certificate } from './certificate.ts';
@@ -14,8 +15,9 @@ export interface Handshake {
 /** Where those who terminate TLS get their certificates. */
 export interface CertificateSource {
   /**
-   * The context for a handshake under the settings that routing found for it: at once where it can be had at once. Never throws or rejects; a
-   * failure is a value, and its message is for the log, not for the client.
+   * The context for a handshake under the settings that routing found for it, without a promise
+   * where it is there. Never throws or rejects: a failure is a value, and its message is for the
+   * log, not for the client.
    *
    * OpenSSL takes the certificate and the clients' authorities from such a context, but the
    * versions, the tickets and whether clients are asked at all from the server that asks for it
@@ -81,14 +83,13 @@ export function certificateRules(routes: readonly ResolvedRoute[]): CertificateR
 export function sourceFor(
   certificate: ResolvedCertificate,
   name: string | null,
-  isAddress: (name: string) => boolean,
 ): Exclude<ResolvedCertificate, { from: 'default' }> {
   if (certificate.from !== 'default') return certificate;
-  return { from: name !== null && isLocalName(name, isAddress) ? 'local' : 'auto' };
+  return { from: name !== null && isLocalName(name) ? 'local' : 'auto' };
 }
 
-function isLocalName(name: string, isAddress: (name: string) => boolean): boolean {
-  return name === 'localhost' || /\.(localhost|test)$/.test(name) || isAddress(name);
+function isLocalName(name: string): boolean {
+  return name === 'localhost' || /\.(localhost|test)$/.test(name) || normalizeAddress(name) !== undefined;
 }
 
 /** A certificate as `list` gives it. */

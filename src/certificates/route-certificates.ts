@@ -1,4 +1,3 @@
-import { normalizeAddress } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import { errorMessage, SmartProxyError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
@@ -138,7 +137,7 @@ export class RouteCertificates implements CertificateSource {
       return () => loaded.certificate;
     }
     for (const pattern of rule.domains ?? [null]) {
-      const { from } = sourceFor(setting, pattern, isAddress);
+      const { from } = sourceFor(setting, pattern);
       if (from === 'local') await this.#options.local.prepare();
       else if (this.#options.automatic === undefined) throw automaticMissing(pattern);
     }
@@ -165,7 +164,7 @@ export class RouteCertificates implements CertificateSource {
     if (fixed !== null) return fixed();
     const wanted = name === null ? localAddress : normalized(name);
     if (wanted === null) return automaticMissing(null);
-    if (sourceFor(certificate, wanted, isAddress).from === 'local') {
+    if (sourceFor(certificate, wanted).from === 'local') {
       return this.#options.local.certificateFor(wanted);
     }
     return this.#options.automatic?.certificateFor(wanted) ?? automaticMissing(wanted);
@@ -181,10 +180,6 @@ export class RouteCertificates implements CertificateSource {
 /** Names as certificates have them: servers are told what the client wrote. */
 function normalized(name: string): string {
   return name.toLowerCase().replace(/\.$/, '');
-}
-
-function isAddress(name: string): boolean {
-  return normalizeAddress(name) !== undefined;
 }
 
 /** A path, or PEM if it begins like it. Throws `certificate-unreadable` or `certificate-missing`. */
