@@ -55,6 +55,16 @@ export class ChunkedScanner {
     return this.#phase === ended;
   }
 
+  /** The next so many bytes are content; 0 where the next one is not, or is not known to be. */
+  get contentAhead(): number {
+    return this.#phase === inData ? this.#left : 0;
+  }
+
+  /** The last chunk has gone by: what follows are trailers and the empty line. */
+  get inTrailers(): boolean {
+    return this.#phase === inTrailers;
+  }
+
   /** Begins a body. */
   start(): void {
     this.contentBytes = 0;

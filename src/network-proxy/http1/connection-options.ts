@@ -17,7 +17,17 @@ export function readConnection(head: Head): RefusalCode | null {
     const refused = readOptions(head, start, head.start + head.fields.valueEnd(index));
     if (refused !== null) return refused;
   }
+  if (head.fields.has(knownFields['proxy-connection'])) readProxyConnection(head);
   return null;
+}
+
+/**
+ * Proxy-Connection is no standard (RFC 9112 C.2.2), but some senders mean it and some readers obey
+ * it: `close` is believed, because closing is safe whoever is right. All else in it is ignored.
+ */
+function readProxyConnection(head: Head): void {
+  const options = (head.field('proxy-connection') ?? '').split(',');
+  if (options.some((option) => option.trim().toLowerCase() === 'close')) head.closeOption = true;
 }
 
 /** Elements are separated by commas; empty ones are allowed (RFC 9110 §5.6.1.2). */

@@ -1,4 +1,4 @@
-import { consistsOf, targetByte, tokenByte, valueByte } from './bytes.ts';
+import { consistsOf, cr, lf, targetByte, tokenByte, valueByte } from './bytes.ts';
 import type { Head, RequestHead, ResponseHead } from './head.ts';
 import { knownFields } from './known-fields.ts';
 
@@ -8,6 +8,8 @@ export interface HeadEdits {
   readonly drop?: readonly number[];
   /** Names and values that are put after the other fields. */
   readonly append?: readonly (readonly [name: string, value: string])[];
+  /** Ready-made field lines that are put after the other fields, each with its CRLF. Not checked. */
+  readonly lines?: readonly Uint8Array[];
 }
 
 export interface RequestEdits extends HeadEdits {
@@ -25,6 +27,9 @@ export interface WriteRefusal {
 }
 
 const lineEndBytes = 2;
+const noFields: readonly (readonly [string, string])[] = Object.freeze([]);
+const noLines: readonly Uint8Array[] = Object.freeze([]);
+const noDrops: readonly number[] = Object.freeze([]);
 /** Of `HTTP/1.1 200 `. */
 const statusLineBytes = 13;
 
@@ -51,15 +56,24 @@ export function writeResponseHead(head: ResponseHead, edits: HeadEdits = {}): Bu
 /** @param startLine empty where the original one stays */
 function writeHead(head: Head, startLine: string, edits: HeadEdits, hostLine: string): Buffer | WriteRefusal {
   let appended = '';
-  for (const [name, value] of edits.append ?? []) {
+  for (const [name, value] of edits.append ?? noFields) {
     if (!isFilled(name, tokenByte)) return refuse('a field name has a forbidden character');
     if (!consistsOf(value, valueByte)) return refuse('a field value has a forbidden character');
     appended += `${name}: ${value}\r\n`;
   }
-  appended += '\r\n';
-  const out = Buffer.allocUnsafe(head.length + startLine.length + hostLine.length + appended.length);
-  const filled = copyFields(head, out, startLine, hostLine, edits.drop ?? []);
-  return out.subarray(0, filled + out.write(appended, filled, 'latin1'));
+  const lines = edits.lines ?? noLines;
+  let size = head.length + startLine.length + hostLine.length + appended.length + lineEndBytes;
+  for (let i = 0; i < lines.length; i++) size += lines[i]!.length;
+  const out = Buffer.allocUnsafe(size);
+  let filled = copyFields(head, out, startLine, hostLine, edits.drop ?? noDrops);
+  if (appended !== '') filled += out.write(appended, filled, 'latin1');
+  for (let i = 0; i < lines.length; i++) {
+    out.set(lines[i]!, filled);
+    filled += lines[i]!.length;
+  }
+  out[filled] = cr;
+  out[filled + 1] = lf;
+  return out.subarray(0, filled + lineEndBytes);
 }
 
 function refuse(why: string): WriteRefusal {

@@ -173,9 +173,7 @@ export class RequestParser {
   /** What can be told only once all fields are there. */
   #judge(head: RequestHead): RefusalCode | null {
     const { fields } = head;
-    let refused = hostRefusal(head) ?? readBodyFields(head);
-    if (refused === null && fields.has(knownFields.connection))
-      refused = readConnection(head) ?? upgradeRefusal(head);
+    const refused = hostRefusal(head) ?? readBodyFields(head) ?? readConnection(head) ?? upgradeRefusal(head);
     if (refused !== null) return refused;
     const framing = requestFraming(head);
     if (typeof framing === 'string') return framing;

@@ -4,7 +4,6 @@ import { FieldScanner, valueRefusal } from './field-scanner.ts';
 import { readBodyFields } from './framing-rules.ts';
 import { ResponseHead } from './head.ts';
 import { defaultFields, type HeadLimits } from './head-limits.ts';
-import { knownFields } from './known-fields.ts';
 import { type Refusal, type RefusalCode, responseRefusals } from './refusals.ts';
 import { readVersion, versionBytes } from './version.ts';
 
@@ -113,9 +112,7 @@ export class ResponseParser {
 
   /** What can be told only once all fields are there. */
   #judge(head: ResponseHead): RefusalCode | null {
-    const refused = readBodyFields(head);
-    if (refused !== null || !head.fields.has(knownFields.connection)) return refused;
-    return readConnection(head) ?? upgradeRefusal(head);
+    return readBodyFields(head) ?? readConnection(head) ?? upgradeRefusal(head);
   }
 }
 

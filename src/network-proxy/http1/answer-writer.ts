@@ -1,0 +1,147 @@
+import { STATUS_CODES } from 'node:http';
+import type { Loan, Transport } from '../../base/transport.ts';
+import type { BodyForm, HeadChanges, HttpResponse, LocalAnswer, Trailers } from '../exchange.ts';
+import { chunkOf, endOfChunks, fieldLines } from './chunk-writer.ts';
+import { hopByHopFields } from './connection-options.ts';
+import { mergePlaces } from './dropped-fields.ts';
+import type { RequestHead } from './head.ts';
+import { writeResponseHead } from './head-writer.ts';
+import { HeldWrite } from './held-write.ts';
+import { hopByHopNames } from './hop-by-hop-names.ts';
+
+const closeLine = Buffer.from('Connection: close\r\n', 'latin1');
+const keepAliveLine = Buffer.from('Connection: keep-alive\r\n', 'latin1');
+const chunkedLine = Buffer.from('Transfer-Encoding: chunked\r\n', 'latin1');
+
+/** Writes answers to one client's connection, one after the other, framed as its version demands. */
+export class AnswerWriter {
+  readonly #out: HeldWrite;
+  #minorVersion = 1;
+  #isHead = false;
+  /** Every piece of content is written as a chunk. */
+  #chunking = false;
+  /** An answer's head was written, or is held for what follows it. */
+  begun = false;
+  done = false;
+  /** The connection cannot carry another answer after this one. */
+  closes = false;
+
+  constructor(transport: Transport) {
+    this.#out = new HeldWrite(transport);
+  }
+
+  /** Bytes of the present answer, with its head. */
+  get bytes(): number {
+    return this.#out.bytes;
+  }
+
+  /** The version of HTTP knows interim answers and chunks. */
+  get isCurrent(): boolean {
+    return this.#minorVersion === 1;
+  }
+
+  /** Begins with the next request; null where there is none that could be read. */
+  start(request: RequestHead | null): void {
+    this.#out.bytes = 0;
+    this.#minorVersion = request?.minorVersion ?? 1;
+    this.#isHead = request?.method === 'HEAD';
+    this.#chunking = false;
+    this.begun = false;
+    this.done = false;
+    this.closes = request === null || !request.keepAlive;
+  }
+
+  inform(response: HttpResponse): void {
+    if (!this.isCurrent || this.begun) return;
+    this.#out.head(this.#headOf(response, [], []), false);
+  }
+
+  respond(response: HttpResponse, changes: HeadChanges, form: BodyForm, more: boolean): void {
+    this.begun = true;
+    const lines: Uint8Array[] = [];
+    if (changes.added.lines.length > 0) lines.push(changes.added.lines);
+    if (response.status === 101) lines.push(upgradeLines(response));
+    else this.#frame(response, form, lines);
+    this.#out.head(this.#headOf(response, changes.dropped, lines), more);
+  }
+
+  /** Chooses how the answer's end is told, and whether the connection goes on after it. */
+  #frame(response: HttpResponse, form: BodyForm, lines: Uint8Array[]): void {
+    const openEnd = response.body === 'until-end' || (response.body === 'chunked' && form === 'content');
+    if (openEnd && response.http1 === null && this.isCurrent && !this.#isHead) {
+      this.#chunking = true;
+      lines.push(chunkedLine);
+    } else if (openEnd) this.closes = true;
+    if (this.closes) lines.push(closeLine);
+    else if (!this.isCurrent) lines.push(keepAliveLine);
+  }
+
+  #headOf(response: HttpResponse, dropped: readonly number[], lines: readonly Uint8Array[]): Buffer {
+    const { http1 } = response;
+    if (http1 === null) return headOfFields(response, dropped, lines);
+    const hidesCoding = response.body === 'chunked' && !this.isCurrent;
+    const places = mergePlaces(dropped, hopByHopFields(http1), hidesCoding ? codingPlaces(response) : []);
+    const head = writeResponseHead(http1, { drop: places, lines });
+    if ('kind' in head) throw new RangeError(head.why);
+    return head;
+  }
+
+  write(bytes: Uint8Array, loan?: Loan): boolean {
+    if (!this.#chunking) return this.#out.put(bytes, loan);
+    return bytes.length === 0 || this.#out.put(chunkOf(bytes));
+  }
+
+  end(trailers: Trailers): void {
+    if (this.#chunking) this.#out.put(endOfChunks(trailers));
+    this.#out.flush();
+    this.done = true;
+  }
+
+  /** A whole answer of our own. `now`: milliseconds since the epoch, for Date (RFC 9110 §6.6.1). */
+  answer({ status, fields, body, close }: LocalAnswer, now: number): void {
+    this.begun = true;
+    if (close) this.closes = true;
+    const sized = status >= 200 && status !== 204 && status !== 304;
+    const head = [
+      `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nDate: ${new Date(now).toUTCString()}\r\n`,
+      fieldLines(fields),
+      sized ? `Content-Length: ${body.length}\r\n` : '',
+      this.closes ? 'Connection: close\r\n' : this.isCurrent ? '' : 'Connection: keep-alive\r\n',
+      '\r\n',
+    ].join('');
+    const shown = sized && !this.#isHead && body.length > 0;
+    this.#out.head(Buffer.from(head, 'latin1'), shown);
+    if (shown) this.#out.put(body);
+    this.done = true;
+  }
+}
+
+function upgradeLines(response: HttpResponse): Buffer {
+  const protocol = response.field('upgrade') ?? '';
+  return Buffer.from(`Connection: Upgrade\r\nUpgrade: ${protocol}\r\n`, 'latin1');
+}
+
+function codingPlaces(response: HttpResponse): number[] {
+  const places: number[] = [];
+  let place = 0;
+  response.eachField((name) => {
+    const lower = name.toLowerCase();
+    if (lower === 'transfer-encoding' || lower === 'trailer') places.push(place);
+    place++;
+  });
+  return places;
+}
+
+/** The head of an answer that did not come by HTTP/1. */
+function headOfFields(
+  response: HttpResponse,
+  dropped: readonly number[],
+  lines: readonly Uint8Array[],
+): Buffer {
+  let text = `HTTP/1.1 ${response.status} ${STATUS_CODES[response.status] ?? ''}\r\n`;
+  let place = 0;
+  response.eachField((name, value) => {
+    if (!dropped.includes(place++) && !hopByHopNames.has(name.toLowerCase())) text += `${name}: ${value}\r\n`;
+  });
+  return Buffer.concat([Buffer.from(text, 'latin1'), ...lines, Buffer.from('\r\n', 'latin1')]);
+}
