@@ -1,6 +1,6 @@
 import { domainToASCII } from 'node:url';
 import { normalizeAddress } from '../base/address.ts';
-import type { ExplainQuery } from './explain.ts';
+import type { ExplainQuery } from './explanation.ts';
 import type { FirstBytesKind } from './port-table.ts';
 
 interface Scheme {
@@ -9,24 +9,28 @@ interface Scheme {
   readonly port: number | null;
   /** What a client of this scheme offers. */
   readonly alpn: readonly string[];
-  /** Whether the client tells the name that it wants. */
+  /** Whether the client's first bytes tell the name that it wants. */
   readonly named: boolean;
+  /** Whether it sends requests. */
+  readonly requests: boolean;
 }
 
 const schemes = new Map<string, Scheme>([
-  ['https', { kind: 'tls', port: 443, alpn: ['h2', 'http/1.1'], named: true }],
-  ['http', { kind: 'http', port: 80, alpn: [], named: true }],
-  ['tls', { kind: 'tls', port: 443, alpn: [], named: true }],
-  ['tcp', { kind: 'other', port: null, alpn: [], named: false }],
+  ['https', { kind: 'tls', port: 443, alpn: ['h2', 'http/1.1'], named: true, requests: true }],
+  ['http', { kind: 'http', port: 80, alpn: [], named: false, requests: true }],
+  ['tls', { kind: 'tls', port: 443, alpn: [], named: true, requests: false }],
+  ['tcp', { kind: 'other', port: null, alpn: [], named: false, requests: false }],
 ]);
 
-/** scheme://[user@]host[:port][/…]; the host may be empty, or an IPv6 address in brackets. */
-const pattern = /^([a-z]+):\/\/(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:[\]]*)(?::([0-9]{1,5}))?(?:[/?#].*)?$/i;
+/** scheme://[user@]host[:port][/path][?…]; the host may be empty, or an IPv6 address in brackets. */
+const pattern =
+  /^([a-z]+):\/\/(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:[\]]*)(?::([0-9]{1,5}))?(\/[^?#]*)?(?:[?#].*)?$/i;
 
 /**
  * Reads what `explain` is asked about: `https://a.test/x`, `tls://a.test:443`, `tcp://:5432`.
- * A host that is an address is where the connection arrives, since clients send no address as a
- * name. Undefined where the text is none of these: it may be the id of a connection.
+ * The request of a URL is a GET without headers to speak of. A host that is an address is where the
+ * connection arrives, since clients send no address as a server name. Undefined where the text is
+ * none of these: it may be the id of a connection.
  *
  * @param clientIp who connects; default 127.0.0.1
  */
@@ -45,6 +49,9 @@ export function parseExplainTarget(text: string, clientIp = '127.0.0.1'): Explai
     serverName: scheme.named ? host.name : null,
     alpn: scheme.alpn,
     localAddress: host.address,
+    ...(scheme.requests && {
+      request: { host: host.name ?? host.address, path: parts[4] ?? '/', method: 'GET', fields: {} },
+    }),
   };
 }
 

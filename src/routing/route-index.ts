@@ -1,4 +1,5 @@
 import type { ResolvedRoute } from '../config/resolved.ts';
+import type { HttpSite } from './http-site.ts';
 import { acceptsAt, type ListenerSpec, listenerPlan, listeningAddress } from './listener-plan.ts';
 import { PortTable } from './port-table.ts';
 
@@ -11,15 +12,19 @@ class ListenerTable {
   readonly #otherIpv4: PortTable;
   readonly #otherIpv6: PortTable;
 
-  constructor(routes: readonly ResolvedRoute[]) {
+  /** @param key the listener's, or that of the first of those which share the routes */
+  constructor(routes: readonly ResolvedRoute[], key: string) {
     const addresses = new Set(routes.map(listeningAddress));
     if (addresses.size === 1) {
-      this.#otherIpv4 = new PortTable(routes);
+      this.#otherIpv4 = new PortTable(routes, key);
       this.#otherIpv6 = this.#otherIpv4;
       return;
     }
     const tableFor = (localAddress: string): PortTable =>
-      new PortTable(routes.filter((route) => acceptsAt(listeningAddress(route), localAddress)));
+      new PortTable(
+        routes.filter((route) => acceptsAt(listeningAddress(route), localAddress)),
+        `${key}@${localAddress}`,
+      );
     this.#otherIpv4 = tableFor('0.0.0.0');
     this.#otherIpv6 = tableFor('::');
     for (const address of addresses) {
@@ -31,6 +36,12 @@ class ListenerTable {
   at(localAddress: string | (() => string)): PortTable {
     if (this.#otherIpv4 === this.#otherIpv6) return this.#otherIpv4;
     return this.#tableAt(typeof localAddress === 'string' ? localAddress : localAddress());
+  }
+
+  *tables(): Iterable<PortTable> {
+    yield this.#otherIpv4;
+    if (this.#otherIpv6 !== this.#otherIpv4) yield this.#otherIpv6;
+    yield* this.#byAddress.values();
   }
 
   #tableAt(localAddress: string): PortTable {
@@ -45,16 +56,32 @@ export class RouteIndex {
   readonly routes: readonly ResolvedRoute[];
   readonly listeners: readonly ListenerSpec[];
   readonly #tables = new Map<string, ListenerTable>();
+  readonly #sites = new Map<string, HttpSite>();
 
   constructor(routes: readonly ResolvedRoute[]) {
     this.routes = routes;
     this.listeners = listenerPlan(routes);
     const compiled = new Map<readonly ResolvedRoute[], ListenerTable>();
     for (const { key, routes: shared } of this.listeners) {
-      const table = compiled.get(shared) ?? new ListenerTable(shared);
+      const table = compiled.get(shared) ?? new ListenerTable(shared, key);
       compiled.set(shared, table);
       this.#tables.set(key, table);
     }
+    for (const listener of compiled.values()) {
+      for (const table of listener.tables()) {
+        for (const site of table.sites) this.#sites.set(site.key, site);
+      }
+    }
+  }
+
+  /** Every site. Listeners with the same routes share theirs. */
+  get sites(): Iterable<HttpSite> {
+    return this.#sites.values();
+  }
+
+  /** What a site of an earlier index is now: where requests on its connections go from a reload on. */
+  site(key: string): HttpSite | undefined {
+    return this.#sites.get(key);
   }
 
   /**

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { isPerRequest } from '../../src/config/connection-kind.ts';
 import { type ExplainQuery, type Explanation, explainConnection } from '../../src/routing/explain.ts';
 import { parseExplainTarget } from '../../src/routing/explain-target.ts';
+import { matchRequest } from '../../src/routing/http-site.ts';
 import { compileRoutes } from '../../src/routing/route-index.ts';
+import { anyPath, anyPathPattern, mutualTls, plainTls, requestOf } from './requests.ts';
 import { type RouteSketch, routesOf } from './routes.ts';
 
 function explain(target: string, client: string, ...sketches: RouteSketch[]): Explanation {
@@ -51,6 +54,32 @@ const anyQuery: fc.Arbitrary<ExplainQuery & { localAddress: string }> = fc.recor
   localAddress: fc.constantFrom('127.0.0.1', '127.0.0.2', '192.0.2.9', '::1', '2001:db8::9'),
 });
 
+const anyHttpRoute = fc
+  .tuple(
+    anyRoute,
+    fc.record({
+      path: fc.option(fc.uniqueArray(anyPathPattern, { minLength: 1, maxLength: 2 })),
+      methods: fc.option(fc.constantFrom(['GET'], ['POST', 'PUT']), { freq: 1 }),
+      headers: fc.option(fc.constantFrom({ 'x-a': '1' }, { 'x-a': '1', 'x-b': '2' }), { freq: 1 }),
+      protocol: fc.constantFrom('tls', 'tls', 'tls', 'http', 'http', 'tcp'),
+      tls: fc.constantFrom(plainTls, plainTls, plainTls, mutualTls, null),
+      action: fc.constantFrom<RouteSketch['action'][]>(
+        { type: 'redirect', to: '/', status: 308 },
+        { type: 'block', how: 'close' },
+        { type: 'handler', handle() {} },
+      ),
+      inheritsTls: fc.boolean(),
+    }),
+  )
+  .map(([route, more]) => ({ ...route, ...more }) as RouteSketch);
+
+const anyRequest = fc.record({
+  host: fc.option(fc.constantFrom(...names, 'c.test')),
+  path: anyPath,
+  method: fc.constantFrom('GET', 'POST'),
+  fields: fc.constantFrom<Record<string, string>[]>({}, { 'x-a': '1' }, { 'x-a': '1', 'x-b': '2' }),
+});
+
 describe('explainConnection', () => {
   it('never disagrees with match', () => {
     fc.assert(
@@ -70,6 +99,35 @@ describe('explainConnection', () => {
         for (const candidate of candidates) assert.ok(candidate.why.length > 0);
       }),
       { numRuns: 5000 },
+    );
+  });
+
+  it('never disagrees with matchRequest', () => {
+    fc.assert(
+      fc.property(
+        fc.array(anyHttpRoute, { maxLength: 8 }),
+        anyQuery,
+        anyRequest,
+        (sketches, query, request) => {
+          const index = compileRoutes(routesOf(...sketches));
+          const explanation = explainConnection(index, { ...query, request });
+          const { listener } = explanation;
+          const table = listener === null ? undefined : index.table(listener, query.localAddress);
+          const route = table?.match(query);
+          const site = table?.site(query);
+          if (site === undefined || route === undefined || !isPerRequest(route)) {
+            assert.equal(explanation.route, route?.name ?? null);
+            return;
+          }
+          const { clientIp, alpn } = query;
+          const matched = matchRequest(site, requestOf({ ...request, clientIp, alpn }));
+          assert.equal(explanation.route, matched.route?.name ?? null);
+          const refused = matched.outcome === 'no-route' ? undefined : matched.outcome;
+          assert.equal(explanation.outcome, refused);
+          assert.equal(explanation.candidates.length, sketches.length);
+        },
+      ),
+      { numRuns: 8000 },
     );
   });
 
@@ -149,6 +207,44 @@ describe('explainConnection', () => {
     assert.match(why(explanation, 'later'), /^lost: .*comes first in the configuration$/);
   });
 
+  it('says for each route why it does not get a request, and what beats it', () => {
+    const explanation = explain(
+      'https://a.test/api/users?x',
+      '10.0.0.1',
+      { name: 'api', protocol: 'tls', tls: plainTls, domains: ['a.test'], path: ['/api/*'] },
+      { name: 'all', protocol: 'tls', tls: plainTls, domains: ['a.test'] },
+      { name: 'other', protocol: 'tls', tls: plainTls, domains: ['a.test'], path: ['/x', '/y/*'] },
+      { name: 'post', protocol: 'tls', tls: plainTls, domains: ['a.test'], methods: ['POST'] },
+      { name: 'header', protocol: 'tls', tls: plainTls, domains: ['a.test'], headers: { 'x-a': '1' } },
+      { name: 'mutual', protocol: 'tls', tls: mutualTls, domains: ['m.test'] },
+      { name: 'host', protocol: 'tls', tls: plainTls, domains: ['b.test'] },
+      { name: 'elsewhere', ports: 444 },
+    );
+    assert.equal(explanation.route, 'api');
+    assert.equal(why(explanation, 'api'), 'chosen: the best of 2 routes that match, with priority 0');
+    assert.equal(why(explanation, 'all'), 'lost: it matches, but api names the path more exactly (/api/*)');
+    assert.equal(why(explanation, 'other'), 'no-match: it asks for /x, /y/*, not /api/users');
+    assert.equal(why(explanation, 'post'), 'no-match: it asks for POST, not GET');
+    assert.equal(why(explanation, 'header'), 'no-match: it asks for the header x-a: 1');
+    assert.equal(why(explanation, 'mutual'), 'no-match: it is for connections of another kind');
+    assert.equal(why(explanation, 'host'), 'no-match: it asks for b.test, not a.test');
+    assert.equal(why(explanation, 'elsewhere'), 'no-match: it listens on port 444, not 443');
+  });
+
+  it('says which readings of a path go apart', () => {
+    const explanation = explain(
+      'http://a.test/x/..%2Fadmin',
+      '10.0.0.1',
+      { name: 'admin', ports: 80, protocol: 'http', path: ['/admin/*'] },
+      { name: 'all', ports: 80, protocol: 'http' },
+    );
+    assert.equal(explanation.outcome, 'ambiguous-path');
+    assert.match(
+      why(explanation, 'all'),
+      /servers read the path .* \(\/x\/..%2Fadmin, \/x\/..\/admin, \/admin\)/,
+    );
+  });
+
   it('tells listeners of one port apart by the address', () => {
     const routes: RouteSketch[] = [
       { name: 'one', address: '127.0.0.1' },
@@ -183,13 +279,15 @@ describe('parseExplainTarget', () => {
       kind: 'tls',
       serverName: 'a.test',
       alpn: ['h2', 'http/1.1'],
+      request: { host: 'a.test', path: '/x', method: 'GET', fields: {} },
     });
     assert.deepEqual(parseExplainTarget('http://a.test:8080'), {
       ...base,
       port: 8080,
       kind: 'http',
-      serverName: 'a.test',
+      serverName: null,
       alpn: [],
+      request: { host: 'a.test', path: '/', method: 'GET', fields: {} },
     });
     assert.deepEqual(parseExplainTarget('tls://bücher.test:8443'), {
       ...base,

@@ -1,0 +1,164 @@
+import { isPerRequest, trustDomain } from '../config/connection-kind.ts';
+import { isPlainPath, readingsOf } from '../config/request-path.ts';
+import type { ResolvedRoute, ResolvedTls } from '../config/resolved.ts';
+import { NameTree } from './name-tree.ts';
+import { PathTable } from './path-table.ts';
+import type { RequestCandidate, RequestList } from './request-list.ts';
+import { routesByName } from './routes-by-name.ts';
+
+/** What is known of a request when its route is chosen. */
+export interface SiteRequest {
+  /** As `requestName` gives it; null where the request has none. */
+  readonly host: string | null;
+  /** As the client sent it, without the query; `*` where it asks for no path. */
+  readonly path: string;
+  readonly method: string;
+  /** A field's value by its name in lower case. */
+  field(name: string): string | undefined;
+  /** Normalised. */
+  readonly clientIp: string;
+  /** What the client offered in its handshake. */
+  readonly alpn?: readonly string[];
+}
+
+/**
+ * The route of a request, or why it has none: nobody has its host or nobody takes such a request
+ * (404); its host is for connections of another kind, such as one with client certificates (421);
+ * servers would not agree which route its path belongs to (400).
+ */
+export type RequestMatch =
+  | { readonly route: ResolvedRoute; readonly outcome?: undefined }
+  | { readonly route?: undefined; readonly outcome: 'no-route' | 'misdirected' | 'ambiguous-path' };
+
+const noRoute: RequestMatch = Object.freeze({ outcome: 'no-route' as const });
+const misdirected: RequestMatch = Object.freeze({ outcome: 'misdirected' as const });
+const ambiguousPath: RequestMatch = Object.freeze({ outcome: 'ambiguous-path' as const });
+
+/** The route that a TLS connection for a name would take. */
+export type ConnectionMatch = (
+  name: string | null,
+  clientIp: string,
+  alpn: readonly string[],
+) => ResolvedRoute | undefined;
+
+const noAlpn: readonly string[] = [];
+
+/**
+ * One trust domain on one listening address: connections that may serve each other's requests, and
+ * the routes of these. Clear text is one; TLS that ends here is one for each way of asking for
+ * client certificates (T8). Immutable, like the table that it is part of.
+ */
+export class HttpSite {
+  /** The same across reloads, and different from that of every other site. May hold a PEM text: not for logs. */
+  readonly key: string;
+  readonly trustDomain: string;
+  /** Routes that are chosen by request, in the order of the configuration. */
+  readonly routes: readonly ResolvedRoute[];
+  readonly #paths: NameTree<PathTable>;
+  readonly #tls: NameTree<ResolvedTls>;
+  /** Null where every connection comes here, so that none needs to be imagined. */
+  readonly #connectionMatch: ConnectionMatch | null;
+
+  // The look-up under way: what a closure for each request would hold. Empty between two.
+  #request: SiteRequest | null = null;
+  #path = '';
+  #best: RequestCandidate | undefined;
+  #sawPaths = false;
+  #handshake: ResolvedTls | null = null;
+
+  /** @param routes those of the trust domain, also the ones that take whole connections */
+  constructor(
+    key: string,
+    domain: string,
+    routes: readonly ResolvedRoute[],
+    connectionMatch: ConnectionMatch | null,
+  ) {
+    this.key = key;
+    this.trustDomain = domain;
+    this.routes = routes.filter(isPerRequest);
+    this.#connectionMatch = connectionMatch;
+    this.#paths = new NameTree(routesByName(this.routes, (sharing) => new PathTable(sharing)));
+    const telling = routes.filter(({ tls, inheritsTls }) => tls !== null && !inheritsTls);
+    this.#tls = new NameTree(routesByName(telling, handshakeSettings));
+  }
+
+  /**
+   * How a handshake for a name (null: none) is done: the settings of the most specific pattern that
+   * covers it. Null in clear text. A route that takes whole connections has an `alpn` of its own.
+   */
+  tlsFor(name: string | null): ResolvedTls | null {
+    this.#handshake = null;
+    this.#tls.visit(name, this.#takeHandshake);
+    return this.#handshake;
+  }
+
+  /**
+   * The route of a request: of those that match, the highest priority; then the most specific
+   * (host: exact, longer wildcard, shorter wildcard, `'*'`, none; then path: exact, longer prefix,
+   * shorter prefix, none; then the narrower client block, more headers, methods given, ALPN given,
+   * an address of its own); then the first in the configuration.
+   */
+  match(request: SiteRequest): RequestMatch {
+    const refusal = this.#connectionMatch === null ? null : this.#misdirected(request, this.#connectionMatch);
+    if (refusal !== null) return refusal;
+    const best = this.#find(request, request.path || '/');
+    if (this.#sawPaths && !isPlainPath(request.path)) return this.#agreement(request);
+    return best ?? noRoute;
+  }
+
+  /** A connection of its own for that host must come here too: else its handshake would have been another. */
+  #misdirected({ host, clientIp, alpn }: SiteRequest, connectionMatch: ConnectionMatch): RequestMatch | null {
+    const winner = connectionMatch(host, clientIp, alpn ?? noAlpn);
+    if (winner === undefined) return noRoute;
+    return isPerRequest(winner) && trustDomain(winner) === this.trustDomain ? null : misdirected;
+  }
+
+  /** What all readings of a path agree on: a backend may follow any of them. */
+  #agreement(request: SiteRequest): RequestMatch {
+    const readings = readingsOf(request.path);
+    if (readings === null) return ambiguousPath;
+    const [first, ...others] = readings;
+    const best = this.#find(request, first!);
+    const agreed = others.every((reading) => this.#find(request, reading)?.route === best?.route);
+    return agreed ? (best ?? noRoute) : ambiguousPath;
+  }
+
+  #find(request: SiteRequest, path: string): RequestCandidate | undefined {
+    this.#request = request;
+    this.#path = path;
+    this.#best = undefined;
+    this.#sawPaths = false;
+    this.#paths.visit(request.host, this.#visitPaths);
+    const best = this.#best;
+    this.#request = null;
+    this.#best = undefined;
+    return best;
+  }
+
+  readonly #visitPaths = (table: PathTable): void => {
+    if (table.hasPaths) this.#sawPaths = true;
+    table.visit(this.#path, this.#visitList);
+  };
+
+  /** Lists come from the least specific to the most, so an equal priority wins. */
+  readonly #visitList = (list: RequestList): void => {
+    const found = list.find(this.#request!);
+    if (found !== undefined && (this.#best === undefined || found.priority >= this.#best.priority)) {
+      this.#best = found;
+    }
+  };
+
+  readonly #takeHandshake = (tls: ResolvedTls): void => {
+    this.#handshake = tls;
+  };
+}
+
+/** The route of a request on a site, or why it has none. */
+export function matchRequest(site: HttpSite, request: SiteRequest): RequestMatch {
+  return site.match(request);
+}
+
+/** They agree, but for what routes of whole connections offer by ALPN. */
+function handshakeSettings(routes: readonly ResolvedRoute[]): ResolvedTls {
+  return (routes.find(isPerRequest) ?? routes[0]!).tls!;
+}
