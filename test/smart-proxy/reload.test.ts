@@ -140,11 +140,13 @@ test('a reload reads the configuration again, refuses it whole, and says why', a
 test('updates that are asked for at once run one after another, and the last one wins', async () => {
   await using stage = new Stage();
   const staged = await stage.proxy([acting({ type: 'block' }, { name: 'route-0' })]);
-  const updates = [1, 2, 3, 4, 5].map((turn) =>
-    staged.proxy.updateRoutes(
-      turn === 4 ? [{ name: 'invalid' } as Route] : [acting({ type: 'block' }, { name: `route-${turn}` })],
-    ),
-  );
+  // The first has much to bind, and would be the last to be done if they ran side by side.
+  const routes = (turn: number): Route[] => {
+    if (turn === 4) return [{ name: 'invalid' } as Route];
+    const names = turn === 1 ? Array.from({ length: 40 }, (_, index) => `many-${index}`) : [`route-${turn}`];
+    return names.map((name) => acting({ type: 'block' }, { name }));
+  };
+  const updates = [1, 2, 3, 4, 5].map((turn) => staged.proxy.updateRoutes(routes(turn)));
   const outcomes = await Promise.allSettled(updates);
   assert.deepEqual(
     outcomes.map(({ status }) => status),
