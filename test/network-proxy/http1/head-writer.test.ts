@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { hopByHopFields } from '../../../src/network-proxy/http1/connection-options.ts';
+import {
+  type HeadEdits,
+  type RequestEdits,
+  writeRequestHead,
+  writeResponseHead,
+} from '../../../src/network-proxy/http1/head-writer.ts';
+import { RequestParser } from '../../../src/network-proxy/http1/request-parser.ts';
+import { accepted, acceptedResponse, get, limits, message } from './reading.ts';
+
+function forwarded(bytes: Buffer, edits?: RequestEdits): string {
+  const head = accepted(bytes);
+  const written = writeRequestHead(head, edits);
+  return Buffer.isBuffer(written) ? written.toString('latin1') : written.why;
+}
+
+function answered(bytes: Buffer, edits?: HeadEdits): string {
+  const written = writeResponseHead(acceptedResponse(bytes), edits);
+  return Buffer.isBuffer(written) ? written.toString('latin1') : written.why;
+}
+
+const text = (...lines: string[]): string => message(lines).toString('latin1');
+
+test('a head without edits goes out as it came', () => {
+  const bytes = get('X:  spaced  ', 'x-Odd:case', 'Y: \xe9');
+  assert.equal(forwarded(bytes), bytes.toString('latin1'));
+  const answer = message(['HTTP/1.1 299 Who  Knows', 'a: 1']);
+  assert.equal(answered(answer), answer.toString('latin1'));
+});
+
+test('an empty line before a request is not forwarded', () => {
+  const bytes = Buffer.concat([Buffer.from('\r\n'), get('X: 1')]);
+  assert.equal(forwarded(bytes), get('X: 1').toString('latin1'));
+});
+
+// H4
+test('dropped fields are left out wherever they are', () => {
+  const bytes = message([
+    'GET / HTTP/1.1',
+    'Connection: A',
+    'a: 1',
+    'Host: a.test',
+    'A: 2',
+    'B: 3',
+    'Keep-Alive: x',
+  ]);
+  const drop = hopByHopFields(accepted(bytes));
+  assert.equal(forwarded(bytes, { drop }), text('GET / HTTP/1.1', 'Host: a.test', 'B: 3'));
+});
+
+test('Host is replaced in its place, target and fields are added', () => {
+  const bytes = message(['GET /a?b HTTP/1.1', 'X: 1', 'Host: a.test', 'Y: 2']);
+  const edits = { host: 'b.test:81', target: '/c', append: [['Via', '1.1 x']] as const, drop: [0] };
+  assert.equal(forwarded(bytes, edits), text('GET /c HTTP/1.1', 'Host: b.test:81', 'Y: 2', 'Via: 1.1 x'));
+  assert.equal(
+    forwarded(bytes, { host: 'b.test', drop: [1] }),
+    text('GET /a?b HTTP/1.1', 'X: 1', 'Host: b.test', 'Y: 2'),
+  );
+});
+
+test('what goes out is HTTP/1.1 in origin form', () => {
+  assert.equal(
+    forwarded(message(['GET / HTTP/1.0', 'X: 1']), { host: 'a.test' }),
+    text('GET / HTTP/1.1', 'Host: a.test', 'X: 1'),
+  );
+  assert.equal(
+    forwarded(message(['GET http://a.test?q HTTP/1.1', 'Host: a.test'])),
+    text('GET /?q HTTP/1.1', 'Host: a.test'),
+  );
+  assert.equal(answered(message(['HTTP/1.0 200 OK', 'X: 1'])), text('HTTP/1.1 200 OK', 'X: 1'));
+  assert.equal(answered(message(['HTTP/1.1 200', 'X: 1'])), text('HTTP/1.1 200 ', 'X: 1'));
+  assert.equal(
+    answered(message(['HTTP/1.1 204 ']), { append: [['Date', 'x']] }),
+    text('HTTP/1.1 204 ', 'Date: x'),
+  );
+});
+
+// H2
+test('edits that would break out of their place are refused', () => {
+  const bytes = get();
+  for (const value of ['a\r\nb', 'a\nb', 'a\rb', 'a\0b', 'a\x7f', 'ā']) {
+    assert.equal(forwarded(bytes, { append: [['X', value]] }), 'a field value has a forbidden character');
+    assert.equal(forwarded(bytes, { target: `/${value}` }), 'the target has a forbidden character');
+    assert.equal(forwarded(bytes, { host: value }), 'the host has a forbidden character');
+  }
+  for (const name of ['', 'a b', 'a:', 'a\r\n', 'é']) {
+    assert.equal(forwarded(bytes, { append: [[name, '1']] }), 'a field name has a forbidden character');
+  }
+  for (const target of ['', '/a b', '/a#b'])
+    assert.equal(forwarded(bytes, { target }), 'the target has a forbidden character');
+  assert.equal(forwarded(bytes, { host: '' }), 'the host has a forbidden character');
+});
+
+// H4
+test('what was written is read again as what was meant', () => {
+  const name = fc.stringMatching(/^X-[a-z]{1,8}$/);
+  const value = fc.stringMatching(/^[!-~]([ -~]{0,12}[!-~])?$/);
+  const field = fc.tuple(name, value, fc.boolean());
+  fc.assert(
+    fc.property(
+      fc.array(field, { maxLength: 40 }),
+      fc.array(fc.tuple(name, value), { maxLength: 5 }),
+      (fields, append) => {
+        const head = accepted(get(...fields.map(([key, text]) => `${key}: ${text}`)));
+        const drop = fields.flatMap(([, , isDropped], index) => (isDropped ? [index + 1] : []));
+        const written = writeRequestHead(head, { drop, append, host: 'b.test' });
+        assert.ok(Buffer.isBuffer(written));
+        const again = new RequestParser(limits).parse(written, 0, written.length);
+        assert.ok(again?.kind === 'request' && again.length === written.length);
+        const kept = fields.filter(([, , isDropped]) => !isDropped).map(([key, text]) => [key, text]);
+        const read = Array.from({ length: again.fieldCount }, (_, index) => [
+          again.nameAt(index),
+          again.valueAt(index),
+        ]);
+        assert.deepEqual(read, [['Host', 'b.test'], ...kept, ...append]);
+      },
+    ),
+  );
+});
