@@ -1,5 +1,6 @@
 import type { TerminationReason } from '../base/termination.ts';
 import type { Loan, Transport } from '../base/transport.ts';
+import type { Timeouts } from '../config/resolved.ts';
 import type { ConnectionRecord } from '../connection/connection-record.ts';
 import type { RequestHead, ResponseHead } from './http1/head.ts';
 
@@ -17,8 +18,8 @@ import type { RequestHead, ResponseHead } from './http1/head.ts';
  *
  * The rules are those of base/transport.ts: one listener, callbacks and no promises, `write`
  * returns false when the writer should wait for `onDrain`, bytes that are shown are valid only
- * during the call, or for longer by their loan. No method throws. A stream calls its listener
- * never within a call of `open`, `respond`, `write`, `end` or `abort`.
+ * during the call, or for longer by their loan. No method throws. But for `resumeBody`, a stream
+ * never calls its listener within a call.
  */
 
 /** What both kinds of heads tell. Texts are made when they are asked for. */
@@ -78,16 +79,21 @@ export type Field = readonly [name: string, value: string];
  * What changes in a head that is forwarded, on top of what its protocols demand (fields of one
  * connection never cross). Values have no CR, LF or NUL: whoever made them has checked.
  */
-export interface HeadEdits {
-  /** Names in lower case; every field of that name is left out. */
-  readonly removed: readonly string[];
-  /** Written after the others, in this order. */
-  readonly added: readonly Field[];
-  /** `added` as HTTP/1 lines, each with its CRLF: written as they are. */
-  readonly addedLines: Buffer;
+export interface HeadChanges {
+  /** Places of fields that are left out, ascending, in the order of `eachField`. */
+  readonly dropped: readonly number[];
+  /** Field lines that come after the others. */
+  readonly added: AddedFields;
 }
 
-export interface RequestEdits extends HeadEdits {
+/** Field lines in both forms, made once and used for many messages. */
+export interface AddedFields {
+  readonly fields: readonly Field[];
+  /** The same as HTTP/1 has them, each with its CRLF. */
+  readonly lines: Buffer;
+}
+
+export interface RequestChanges extends HeadChanges {
   /** Path and query in place of the request's own; null: unchanged. */
   readonly target: string | null;
   /** Host or `:authority` in place of the request's own; null: unchanged. */
@@ -119,15 +125,19 @@ export interface ClientStream {
   readonly request: HttpRequest;
   /** The answer's body may be written in the form `chunks`. */
   readonly takesChunks: boolean;
+  /** The first bytes of the body are there: they follow within `resumeBody`, or when `onRequest` has returned. */
+  readonly bodyAtHand: boolean;
   /** Bytes of the client's that pass to the listener, and of the answer that were written, heads included. */
   readonly bytesIn: number;
   readonly bytesOut: number;
   /** Answer bytes that the client's connection has not taken; 0 where that is not known. */
   readonly pendingBytes: number;
 
+  /** From here on the route's deadlines hold. */
+  useTimeouts(timeouts: Timeouts): void;
   /**
-   * Lets the request's body come. It is paused at first; what was read with the head is shown
-   * within `resumeBody` or after `onRequest` returned. `form` counts from the first call on.
+   * Lets the request's body come; it is paused at first. What is at hand is shown within the call,
+   * or after `onRequest` returned: call it last. `form` counts from the first call on.
    */
   resumeBody(form: BodyForm): void;
   pauseBody(): void;
@@ -137,9 +147,9 @@ export interface ClientStream {
    * Begins the answer. `more`: a `write` or `end` follows within the same call, and the head may
    * wait for it. `form`: what will be written.
    */
-  respond(response: HttpResponse, edits: HeadEdits, form: BodyForm, more: boolean): void;
-  /** Sends a whole answer. Only before `respond`. */
-  answer(answer: LocalAnswer): void;
+  respond(response: HttpResponse, changes: HeadChanges, form: BodyForm, more: boolean): void;
+  /** Sends a whole answer, and returns how many bytes that were. Only before `respond`. */
+  answer(answer: LocalAnswer): number;
   write(bytes: Uint8Array, loan?: Loan): boolean;
   /** The answer is complete. The stream is over when the request's body has come too, or was given up. */
   end(trailers: Trailers): void;
@@ -147,30 +157,33 @@ export interface ClientStream {
    * Ends the stream so that what was sent is not taken for a whole answer: HTTP/1 resets the
    * connection. Nothing is told any more.
    */
-  abort(reason: TerminationReason, error?: Error): void;
+  abort(reason: TerminationReason, error?: Error | undefined): void;
   /**
    * After an answer of 101, or of 2xx to CONNECT: gives the bytes below to the caller. The record
-   * stays with the stream, which must be told with `tunnelEnded`.
+   * stays with the stream, which is told the tunnel's end with `close`.
    */
   tunnel(): TunnelEnd;
-  /** `sideEnded` of a tunnel, for the record. */
+  /** A side of the tunnel sent FIN: for the record. */
   tunnelSideEnded(side: 'client' | 'target'): void;
-  /** The tunnel is over. Ends the client's side: by FIN where both sides agreed, else by reset. */
-  tunnelEnded(reason: TerminationReason, error?: Error): void;
+  /**
+   * Ends the client's side without another word, after a tunnel or in place of an answer: by FIN
+   * where `reason` is an agreement or nothing was said yet, else by reset.
+   */
+  close(reason: TerminationReason, error?: Error | undefined): void;
 }
 
-/** What an inbound protocol tells of a stream. Nothing comes after `onAborted`. */
+/** What an inbound protocol tells of a stream. Nothing comes after `onClientGone`. */
 export interface ClientListener {
   /** Body bytes, in the form that was asked for. */
-  onBody(bytes: Uint8Array, loan?: Loan): void;
+  onRequestBody(bytes: Uint8Array, loan?: Loan): void;
   /** The request is complete. Follows the request at once where it has no body. */
-  onEnd(trailers: Trailers): void;
+  onRequestEnd(trailers: Trailers): void;
+  /** The request's body did not come in time, or is malformed: answer with `status`, if that is still possible. */
+  onRequestFailed(status: 400 | 408 | 413, code: string): void;
   /** After a `write` that returned false. */
-  onDrain(): void;
+  onClientDrain(): void;
   /** The client is gone, or its connection ends otherwise: nobody waits for an answer. The stream is not touched any more. */
-  onAborted(reason: TerminationReason, error?: Error): void;
-  /** The request's body did not come in time, or is malformed: answer it with `status`, if that is still possible. */
-  onBodyFailed(status: 400 | 408 | 413, code: string): void;
+  onClientGone(reason: TerminationReason): void;
 }
 
 /** Where an inbound protocol brings its requests. The listener may answer within the call. */
@@ -196,7 +209,7 @@ export interface BackendStream {
    * Sends the head. `more`: as with `ClientStream.respond`. `form`: what the body will be written
    * in; a request without a body is sent whole, and neither `write` nor `end` follow.
    */
-  open(request: HttpRequest, edits: RequestEdits, form: BodyForm, more: boolean): void;
+  open(request: HttpRequest, changes: RequestChanges, form: BodyForm, more: boolean): void;
   write(bytes: Uint8Array, loan?: Loan): boolean;
   /** The request is complete. */
   end(trailers: Trailers): void;
@@ -211,22 +224,28 @@ export interface BackendStream {
   tunnel(): TunnelEnd;
 }
 
-/** What an outbound protocol tells. Nothing comes after `onEnd` or `onFailed`. */
+/** What an outbound protocol tells. Nothing comes after `onResponseEnd` or `onBackendFailed`. */
 export interface BackendListener {
   /** 1xx but not 101. */
   onInterim(response: HttpResponse): void;
-  /** The answer begins. `more`: `onBody` or `onEnd` follows within the same read. 101 ends HTTP: `tunnel` is due. */
+  /**
+   * The answer begins. `more`: `onResponseBody` or `onResponseEnd` follows within the same read.
+   * 101 ends HTTP: `tunnel` is due, within the call.
+   */
   onResponse(response: HttpResponse, more: boolean): void;
-  onBody(bytes: Uint8Array, loan?: Loan): void;
-  onEnd(trailers: Trailers): void;
-  onDrain(): void;
-  onFailed(failure: BackendFailure): void;
+  onResponseBody(bytes: Uint8Array, loan?: Loan): void;
+  onResponseEnd(trailers: Trailers): void;
+  /** After a `write` that returned false. */
+  onBackendDrain(): void;
+  onBackendFailed(failure: BackendFailure): void;
 }
 
 export interface BackendFailure {
   /** For the log: a termination reason of a target, or `invalid-response`, `pool-overloaded`. */
   readonly code: BackendFailureCode;
   readonly error: Error | null;
+  /** Some byte of an answer had come. */
+  readonly answered: boolean;
   /** The backend has certainly not begun to work on it: anything may be repeated (RFC 9113 §8.7). */
   readonly unprocessed: boolean;
 }

@@ -11,7 +11,8 @@ import type {
   Trailers,
   TunnelEnd,
 } from '../exchange.ts';
-import { BodyReader, type BodyTaker } from './body-reader.ts';
+import { BodyReader } from './body-reader.ts';
+import type { BodyTaker } from './body-taker.ts';
 import { type Framing, noBody } from './framing.ts';
 import { type AnsweredRequest, responseFraming, staysOpen } from './framing-rules.ts';
 import type { ResponseHead } from './head.ts';

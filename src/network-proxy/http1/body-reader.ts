@@ -1,15 +1,11 @@
 import type { Loan } from '../../base/transport.ts';
 import type { BodyForm, Trailers } from '../exchange.ts';
 import { BodyScanner } from './body-scanner.ts';
+import type { BodyTaker } from './body-taker.ts';
 import { ChunkedDecoder } from './chunked-decoder.ts';
 import type { Framing } from './framing.ts';
 import type { HeadLimits } from './head-limits.ts';
 import type { RefusalCode } from './refusals.ts';
-
-/** Who takes a body's bytes. */
-export interface BodyTaker {
-  onBody(bytes: Uint8Array, loan?: Loan): void;
-}
 
 /** Passes a message's body on: as it came over the wire, or, where it has to be, without its chunks. */
 export class BodyReader {

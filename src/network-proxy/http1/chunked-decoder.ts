@@ -1,5 +1,5 @@
 import type { Field, Trailers } from '../exchange.ts';
-import type { BodyTaker } from './body-reader.ts';
+import type { BodyTaker } from './body-taker.ts';
 import { ChunkedScanner } from './chunked-scanner.ts';
 import type { HeadLimits } from './head-limits.ts';
 import type { RefusalCode } from './refusals.ts';

@@ -20,7 +20,8 @@ import type {
   TunnelEnd,
 } from '../exchange.ts';
 import { AnswerWriter } from './answer-writer.ts';
-import { BodyReader, type BodyTaker } from './body-reader.ts';
+import { BodyReader } from './body-reader.ts';
+import type { BodyTaker } from './body-taker.ts';
 import type { HeadLimits } from './head-limits.ts';
 import { after, LazyDeadline } from './lazy-deadline.ts';
 import { Http1Request } from './messages.ts';
@@ -307,10 +308,12 @@ export class ServerConnection implements TransportListener, ConnectionOwner, Cli
     this.#writer.respond(response, changes, form, more);
   }
 
-  answer(answer: LocalAnswer): void {
+  answer(answer: LocalAnswer): number {
     if (!this.#requestDone) this.#writer.closes = true;
     this.#writer.answer(answer, this.#services.clock.wallTime());
+    const { bytes } = this.#writer;
     this.#exchangeOver();
+    return bytes;
   }
 
   write(bytes: Uint8Array, loan?: Loan): boolean {

@@ -1,0 +1,110 @@
+import type { Endpoint } from '../../base/transport.ts';
+import type { ResolvedHttp } from '../../config/resolved.ts';
+import type { AddedFields, HeadChanges, HttpRequest, HttpResponse, RequestChanges } from '../exchange.ts';
+import type { RequestHead } from '../http1/head.ts';
+import { addedFields, applyEdits, editedNames, hasEdits, noChanges, placesOf } from './changes.ts';
+import { forwardedFields, isReplaced, type Sender } from './forwarded-fields.ts';
+import { stripPrefix } from './strip-prefix.ts';
+
+/** What was added to a connection's last request: mostly the next one gets the same. */
+interface Remembered {
+  readonly rules: HeaderRules;
+  readonly authority: string;
+  readonly version: string;
+  readonly added: AddedFields;
+}
+
+/** Remembers for one client's connection. */
+export interface AddedMemory {
+  last: Remembered | null;
+}
+
+/** What one route does to heads, in both directions. Made once for each route. */
+export class HeaderRules {
+  readonly #http: ResolvedHttp;
+  readonly #requestNames: readonly string[];
+  readonly #responseNames: readonly string[];
+  readonly #responseAdded: AddedFields | null;
+
+  constructor(http: ResolvedHttp) {
+    this.#http = http;
+    this.#requestNames = editedNames(http.headers.request);
+    this.#responseNames = editedNames(http.headers.response);
+    const { response } = http.headers;
+    this.#responseAdded = hasEdits(response) ? addedFields(applyEdits([], response)) : null;
+  }
+
+  request(request: HttpRequest, sender: Sender, endpoint: Endpoint, memory: AddedMemory): RequestChanges {
+    const { stripPrefix: prefix } = this.#http;
+    return {
+      dropped: this.#dropped(request, sender),
+      added: this.#added(request, sender, memory),
+      target: prefix === null ? null : stripPrefix(request.target, prefix),
+      authority: this.#authority(request, endpoint),
+    };
+  }
+
+  response(response: HttpResponse): HeadChanges {
+    if (this.#responseAdded === null) return noChanges;
+    const names = this.#responseNames;
+    const dropped =
+      names.length === 0 ? noChanges.dropped : placesOf(response, (name) => names.includes(name));
+    return { dropped, added: this.#responseAdded };
+  }
+
+  #dropped(request: HttpRequest, { trusted }: Sender): readonly number[] {
+    const names = this.#requestNames;
+    const { http1 } = request;
+    if (http1 !== null && names.length === 0 && !mayTellOfClients(http1)) return noChanges.dropped;
+    return placesOf(request, (name) => isReplaced(name, trusted) || names.includes(name));
+  }
+
+  #added(request: HttpRequest, sender: Sender, memory: AddedMemory): AddedFields {
+    const { authority, version } = request;
+    const plain = request.http1 !== null && !mayTellOfClients(request.http1);
+    const { last } = memory;
+    if (plain && last !== null && last.rules === this && last.authority === authority) {
+      if (last.version === version) return last.added;
+    }
+    const fields = forwardedFields(request, sender);
+    const { request: edits } = this.#http.headers;
+    const added = addedFields(hasEdits(edits) ? applyEdits(fields, edits) : fields);
+    if (plain) memory.last = { rules: this, authority, version, added };
+    return added;
+  }
+
+  #authority(request: HttpRequest, endpoint: Endpoint): string | null {
+    const { hostHeader } = this.#http;
+    if (typeof hostHeader === 'object') return hostHeader.literal;
+    if (hostHeader === 'target' || request.authority === '') return authorityOf(endpoint);
+    return null;
+  }
+}
+
+/** Host for a backend: a unix socket has no name. */
+function authorityOf(endpoint: Endpoint): string {
+  if ('socket' in endpoint) return 'localhost';
+  const { host, port } = endpoint;
+  const name = host.includes(':') ? `[${host}]` : host;
+  return port === 80 || port === 443 ? name : `${name}:${port}`;
+}
+
+const letterX = 0x78;
+const letterF = 0x66;
+const letterR = 0x72;
+
+/** Whether any field might be one that tells of a client: by few letters and the length, without its text. */
+function mayTellOfClients(head: RequestHead): boolean {
+  const { fields, bytes, start } = head;
+  for (let index = 0; index < fields.count; index++) {
+    if (fields.ids[index] !== 0) continue;
+    const nameStart = start + fields.nameStart(index);
+    const length = start + fields.nameEnd(index) - nameStart;
+    if (length < 9) continue;
+    const first = bytes[nameStart]! | 0x20;
+    if (first === letterF && length === 9) return true;
+    const third = bytes[nameStart + 2]! | 0x20;
+    if (first === letterX && (third === letterF || (third === letterR && length === 9))) return true;
+  }
+  return false;
+}

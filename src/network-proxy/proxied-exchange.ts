@@ -1,0 +1,399 @@
+import type { Deadline } from '../base/deadline-queue.ts';
+import type { TerminationReason } from '../base/termination.ts';
+import type { Loan } from '../base/transport.ts';
+import type { ResolvedRoute } from '../config/resolved.ts';
+import type { Selection, SelectionFailure } from '../targets/target-selector.ts';
+import { isIdempotent, reasonOfBackendFailure, statusOfFailure } from './backend-failures.ts';
+import { errorPage } from './error-pages.ts';
+import type {
+  BackendFailure,
+  BackendStream,
+  BodyForm,
+  ClientListener,
+  ClientStream,
+  HttpResponse,
+  LocalAnswer,
+  RequestChanges,
+  StreamWaiter,
+  Trailers,
+  Waiting,
+} from './exchange.ts';
+import { redirectAnswer, respondAnswer } from './local-answers.ts';
+import { nameOf } from './pool/backend-spec.ts';
+import { RequestContext } from './request-context.ts';
+import { RequestNotes } from './request-notes.ts';
+import type { ForwardRoute, RequestPlanner } from './request-planner.ts';
+import { Tunnel } from './websocket/tunnel.ts';
+
+const noneTried: ReadonlySet<number> = new Set();
+
+/**
+ * A request on its way to a backend, and the answer on its way back. Read it from top to bottom:
+ *
+ *   start ─▶ route ─▶ admit ─▶ [target ─▶ pool ─▶ stream ─▶ body] ─▶ answer ─▶ over
+ *                                  ▲__ next target, one retry __│
+ *
+ * Each way out is `#over`, once.
+ */
+export class ProxiedExchange implements ClientListener, StreamWaiter, Deadline {
+  dueAt = 0;
+  position = -1;
+  readonly #planner: RequestPlanner;
+  readonly #client: ClientStream;
+  readonly #number: number;
+  readonly #notes: RequestNotes | null;
+  #route: ForwardRoute | null = null;
+  /** The route counts this request. */
+  #admitted: ResolvedRoute | null = null;
+  #context: RequestContext | null = null;
+  #tried: Set<number> | null = null;
+  #selection: Selection | null = null;
+  #changes: RequestChanges | null = null;
+  #waiting: Waiting | null = null;
+  #backend: BackendStream | null = null;
+  #tunnel: Tunnel | null = null;
+  #failure: BackendFailure | null = null;
+  #connectUntil = 0;
+  #form: BodyForm = 'content';
+  #requestDone = false;
+  /** Body bytes were given to a backend: they are not there to be given to another. */
+  #bodySent = false;
+  #bodyPaused = false;
+  /** When the backend was last given something: what it takes for its answer counts from there. */
+  #lastSentAt = 0;
+  #retried = false;
+  #responding = false;
+  #done = false;
+
+  constructor(planner: RequestPlanner, client: ClientStream, number: number) {
+    this.#planner = planner;
+    this.#client = client;
+    this.#number = number;
+    const { observer, clock } = planner.services;
+    this.#notes = observer === null ? null : new RequestNotes(client, this.#requestId, clock.now());
+  }
+
+  get #requestId(): string {
+    return `${this.#client.record.id}-${this.#number}`;
+  }
+
+  // ── routing ──────────────────────────────────────────────────────────────────────────────────
+
+  start(): void {
+    const { request, record } = this.#client;
+    if (request.method === 'CONNECT' && request.upgrade === null) return this.#refuse(501, 'connect-method');
+    const route = this.#planner.match(this.#client);
+    if (route === 'no-route') return this.#refuse(404, 'no-route');
+    if (route === 'misdirected') return this.#refuse(421, 'misdirected');
+    this.#notes?.routed(route);
+    this.#client.useTimeouts(route.timeouts);
+    const refusal = this.#planner.services.admit(route, record);
+    if (refusal !== null) return this.#refuse(statusOfRefusal(refusal), refusal);
+    this.#admitted = route;
+    this.#act(route);
+  }
+
+  #act(route: ResolvedRoute): void {
+    const { action } = route;
+    switch (action.type) {
+      case 'forward':
+        this.#route = route as ForwardRoute;
+        this.#connectUntil = this.#client.record.lastActivityAt + route.timeouts.connectMs;
+        return this.#selectTarget();
+      case 'redirect':
+        return this.#answer(redirectAnswer(action, this.#client.request));
+      case 'respond':
+        return this.#answer(respondAnswer(action));
+      case 'block':
+        return this.#block(action.how);
+      default:
+        return this.#refuse(501, 'handler-unavailable');
+    }
+  }
+
+  #block(how: 'close' | 'reset'): void {
+    this.#over();
+    this.#log('blocked', null, 0);
+    if (how === 'reset') this.#client.abort('blocked');
+    else this.#client.close('blocked');
+  }
+
+  // ── the way to a backend ─────────────────────────────────────────────────────────────────────
+
+  #selectTarget(): void {
+    const route = this.#route as ForwardRoute;
+    const { record, request } = this.#client;
+    this.#context ??= new RequestContext(record, request, route.name);
+    const selector = this.#planner.services.selectors.of(route);
+    const next = selector.next(this.#context, this.#tried ?? noneTried);
+    if (!(next instanceof Promise)) return this.#selected(next);
+    request.keep();
+    this.#schedule(this.#connectMsLeft());
+    next.then(
+      (selection) => this.#selectedLater(selection),
+      (error) => this.#selectedLater({ failed: true, error }),
+    );
+  }
+
+  #selectedLater(selection: Selection | SelectionFailure): void {
+    // Answered by the deadline meanwhile, or nobody asks any more.
+    if (this.#done) return;
+    this.#unschedule();
+    this.#selected(selection);
+  }
+
+  #selected(selection: Selection | SelectionFailure | null): void {
+    if (selection === null) return this.#giveUp();
+    if ('failed' in selection) return this.#refuse(502, 'target-selection-failed');
+    this.#selection = selection;
+    this.#tried ??= new Set();
+    this.#tried.add(selection.index);
+    this.#acquire(false);
+  }
+
+  #acquire(fresh: boolean): void {
+    const route = this.#route as ForwardRoute;
+    const { record, request } = this.#client;
+    const selection = this.#selection as Selection;
+    const { trustForwarded } = this.#planner.services;
+    const { ip } = record.clientAddress;
+    const sender = { ip, trusted: trustForwarded().has(ip) };
+    const memory = this.#planner.addedOf(record);
+    this.#changes = this.#planner.rulesOf(route).request(request, sender, selection.endpoint, memory);
+    this.#notes?.acquiring(nameOf(selection.endpoint));
+    const pool = this.#planner.poolOf(route, selection, record);
+    const waiting = pool.acquire(this, fresh, this.#connectMsLeft());
+    if (waiting === null) return;
+    request.keep();
+    this.#waiting = waiting;
+  }
+
+  #connectMsLeft(): number {
+    const { connectMs } = (this.#route as ForwardRoute).timeouts;
+    if (connectMs === 0) return 0;
+    return Math.max(1, this.#connectUntil - this.#planner.services.clock.now());
+  }
+
+  onStream(backend: BackendStream, openedMs: number): void {
+    this.#waiting = null;
+    if (this.#done) return backend.abort();
+    const { request } = this.#client;
+    const { clock } = this.#planner.services;
+    this.#backend = backend;
+    this.#lastSentAt = clock.now();
+    this.#notes?.connected(backend.reused, openedMs, this.#lastSentAt);
+    if (backend.reused) request.keep();
+    const chunked = request.hasBody && request.contentLength < 0 && request.http1 !== null;
+    this.#form = chunked && backend.takesChunks ? 'chunks' : 'content';
+    backend.open(request, this.#changes as RequestChanges, this.#form, this.#client.bodyAtHand);
+    this.#schedule((this.#route as ForwardRoute).timeouts.responseHeadMs);
+    if (!this.#requestDone && request.hasBody) this.#client.resumeBody(this.#form);
+  }
+
+  // ── the request's body ───────────────────────────────────────────────────────────────────────
+
+  onRequestBody(bytes: Uint8Array, loan?: Loan): void {
+    const backend = this.#backend;
+    if (backend === null) return;
+    this.#bodySent = true;
+    this.#lastSentAt = this.#client.record.lastActivityAt;
+    if (backend.write(bytes, loan)) return;
+    this.#bodyPaused = true;
+    this.#client.pauseBody();
+  }
+
+  onRequestEnd(trailers: Trailers): void {
+    this.#requestDone = true;
+    if (this.#client.request.hasBody) this.#backend?.end(trailers);
+  }
+
+  onBackendDrain(): void {
+    if (!this.#bodyPaused) return;
+    this.#bodyPaused = false;
+    this.#lastSentAt = this.#planner.services.clock.now();
+    this.#client.resumeBody(this.#form);
+  }
+
+  onRequestFailed(status: 400 | 408 | 413, code: string): void {
+    this.#letGo();
+    if (this.#responding) this.#cut(code === 'request-timeout' ? 'request-timeout' : 'invalid-request', code);
+    else this.#refuse(status, code);
+  }
+
+  // ── the answer ───────────────────────────────────────────────────────────────────────────────
+
+  onInterim(response: HttpResponse): void {
+    this.#client.inform(response);
+  }
+
+  onResponse(response: HttpResponse, more: boolean): void {
+    const backend = this.#backend as BackendStream;
+    this.#unschedule();
+    this.#responding = true;
+    this.#notes?.responded(response.status, this.#planner.services.clock.now());
+    const changes = this.#planner.rulesOf(this.#route as ForwardRoute).response(response);
+    const form = response.body === 'chunked' && this.#client.takesChunks ? 'chunks' : 'content';
+    backend.useForm(form);
+    this.#client.respond(response, changes, form, more);
+    if (response.status === 101) this.#openTunnel(backend);
+  }
+
+  onResponseBody(bytes: Uint8Array, loan?: Loan): void {
+    if (!this.#client.write(bytes, loan)) this.#backend?.pauseBody();
+  }
+
+  onClientDrain(): void {
+    this.#backend?.resumeBody();
+  }
+
+  onResponseEnd(trailers: Trailers): void {
+    this.#backend = null;
+    if (this.#done) return;
+    this.#over();
+    this.#log(null, null, this.#client.bytesOut);
+    this.#client.end(trailers);
+  }
+
+  #openTunnel(backend: BackendStream): void {
+    const { record } = this.#client;
+    const { clock } = this.#planner.services;
+    record.joined = true;
+    this.#tunnel = new Tunnel(this.#client.tunnel(), backend.tunnel(), {
+      activity: () => {
+        record.lastActivityAt = clock.now();
+      },
+      sideEnded: (side) => this.#client.tunnelSideEnded(side),
+      ended: (reason, error) => this.#tunnelEnded(reason, error),
+    });
+    this.#backend = null;
+    this.#tunnel.start();
+  }
+
+  #tunnelEnded(reason: TerminationReason, error: Error | undefined): void {
+    this.#tunnel = null;
+    this.#over();
+    const agreed = reason === 'client-closed' || reason === 'target-closed';
+    this.#log(agreed ? null : reason, null, this.#client.bytesOut);
+    this.#client.close(reason, error);
+  }
+
+  // ── what goes wrong ──────────────────────────────────────────────────────────────────────────
+
+  onBackendFailed(failure: BackendFailure): void {
+    const backend = this.#backend;
+    this.#backend = null;
+    this.#waiting = null;
+    if (this.#done) return;
+    this.#unschedule();
+    this.#failure = failure;
+    if (this.#responding)
+      return this.#cut(reasonOfBackendFailure(failure.code), failure.code, failure.error ?? undefined);
+    if (backend === null) return this.#selectTarget();
+    if (this.#mayRepeat(backend, failure)) return this.#repeat();
+    this.#giveUp();
+  }
+
+  /**
+   * The one rule for repeating (H8): once; nothing of an answer came and no byte of a body is gone;
+   * and the backend has not begun to work on it, or it is a connection that the backend may have
+   * closed while it was idle and the method does no harm twice.
+   */
+  #mayRepeat(backend: BackendStream, failure: BackendFailure): boolean {
+    if (this.#retried || failure.answered || this.#bodySent) return false;
+    return failure.unprocessed || (backend.reused && isIdempotent(this.#client.request.method));
+  }
+
+  #repeat(): void {
+    this.#retried = true;
+    this.#notes?.repeated();
+    if (!this.#requestDone) this.#client.pauseBody();
+    this.#acquire(true);
+  }
+
+  /** No target is left. */
+  #giveUp(): void {
+    const code = this.#failure?.code ?? 'internal-error';
+    this.#refuse(statusOfFailure[code], code);
+  }
+
+  onClientGone(reason: TerminationReason): void {
+    this.#letGo();
+    if (this.#done) return;
+    this.#over();
+    this.#log(reason, null, this.#client.bytesOut);
+  }
+
+  /** The backend's answer, or the target function's, did not come in time. */
+  expire(now: number): void {
+    if (this.#backend === null) return this.#refuse(504, 'target-selection-failed');
+    const { responseHeadMs } = (this.#route as ForwardRoute).timeouts;
+    const slowClient = !this.#requestDone && !this.#bodyPaused;
+    const dueAt = (slowClient ? now : this.#lastSentAt) + responseHeadMs;
+    if (dueAt > now) return this.#planner.services.deadlines.schedule(this, dueAt);
+    this.#letGo();
+    this.#refuse(504, 'response-timeout');
+  }
+
+  /** Answers in place of a backend. */
+  #refuse(status: number, code: string): void {
+    this.#answer(errorPage(status, this.#requestId), code);
+  }
+
+  /** The client's stream is not touched afterwards: it may have the next request already. */
+  #answer(answer: LocalAnswer, code: string | null = null): void {
+    this.#over();
+    const fromClient = this.#client.bytesIn;
+    const toClient = this.#client.answer(answer);
+    this.#log(code, answer.status, toClient, fromClient);
+  }
+
+  /** An answer has begun and cannot be completed: the client must see that (H7). */
+  #cut(reason: TerminationReason, code: string, error?: Error): void {
+    this.#over();
+    this.#log(code, null, this.#client.bytesOut);
+    this.#client.abort(reason, error);
+  }
+
+  #letGo(): void {
+    this.#waiting?.cancel();
+    this.#waiting = null;
+    this.#backend?.abort();
+    this.#backend = null;
+    this.#tunnel?.stop();
+    this.#tunnel = null;
+  }
+
+  #over(): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#unschedule();
+    this.#context?.abort();
+    if (this.#admitted !== null) this.#planner.services.release(this.#admitted, this.#client.record);
+  }
+
+  #log(
+    code: string | null,
+    status: number | null,
+    toClient: number,
+    fromClient = this.#client.bytesIn,
+  ): void {
+    if (this.#notes === null) return;
+    const { observer, clock } = this.#planner.services;
+    observer?.requestEnded(this.#notes.entry(code, status, { fromClient, toClient }, clock.now()));
+  }
+
+  #schedule(milliseconds: number): void {
+    if (milliseconds === 0) return;
+    const { deadlines, clock } = this.#planner.services;
+    deadlines.schedule(this, clock.now() + milliseconds);
+  }
+
+  #unschedule(): void {
+    this.#planner.services.deadlines.remove(this);
+  }
+}
+
+function statusOfRefusal(reason: TerminationReason): number {
+  if (reason === 'blocked') return 403;
+  return reason === 'rate-limit' ? 429 : 503;
+}

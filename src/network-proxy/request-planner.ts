@@ -1,0 +1,107 @@
+import type { Clock } from '../base/clock.ts';
+import type { DeadlineQueue } from '../base/deadline-queue.ts';
+import type { AddressSet } from '../base/prefix-trie.ts';
+import type { TerminationReason } from '../base/termination.ts';
+import type { ResolvedForward, ResolvedRoute } from '../config/resolved.ts';
+import type { ConnectionRecord } from '../connection/connection-record.ts';
+import type { Selection, TargetSelector } from '../targets/target-selector.ts';
+import { encodeProxyHeader } from '../transport/proxy-header.ts';
+import type { RequestObserver } from './access-log.ts';
+import type { ClientStream, HttpRequest } from './exchange.ts';
+import { type AddedMemory, HeaderRules } from './headers/header-rules.ts';
+import type { KeptPool, Pools } from './pool/pools.ts';
+
+/** Which route a request takes; or why none (404), or that it came over a connection for another site (421). */
+export type MatchRequest = (
+  request: HttpRequest,
+  record: ConnectionRecord,
+) => ResolvedRoute | 'no-route' | 'misdirected';
+
+export interface ForwarderServices {
+  readonly clock: Clock;
+  readonly deadlines: DeadlineQueue;
+  readonly pools: Pools;
+  readonly selectors: { of(route: ResolvedRoute): TargetSelector };
+  /** Whose word about clients is kept. */
+  trustForwarded(): AddressSet;
+  /**
+   * Whether one more request of a route is admitted: null, or why not. Each admitted one is
+   * released once.
+   */
+  admit(route: ResolvedRoute, record: ConnectionRecord): TerminationReason | null;
+  release(route: ResolvedRoute, record: ConnectionRecord): void;
+  /** Null: nobody hears of requests, and nothing is kept for it. */
+  readonly observer: RequestObserver | null;
+}
+
+export type ForwardRoute = ResolvedRoute & { readonly action: ResolvedForward };
+
+/** What is remembered of a route: made from it once. */
+interface RouteMemory {
+  readonly rules: HeaderRules;
+  /** Pools by the place of the target, where the target is the same for every request. */
+  readonly pools: (KeptPool | undefined)[];
+}
+
+/** Answers what an exchange asks on its way: which route, which changes to its head, which pool. */
+export class RequestPlanner {
+  readonly services: ForwarderServices;
+  readonly #match: MatchRequest;
+  readonly #routes = new WeakMap<ResolvedRoute, RouteMemory>();
+  readonly #connections = new WeakMap<ConnectionRecord, AddedMemory>();
+
+  constructor(services: ForwarderServices, match: MatchRequest) {
+    this.services = services;
+    this.#match = match;
+  }
+
+  match(stream: ClientStream): ReturnType<MatchRequest> {
+    return this.#match(stream.request, stream.record);
+  }
+
+  rulesOf(route: ForwardRoute): HeaderRules {
+    return this.#memoryOf(route).rules;
+  }
+
+  /** What was added to the last request of a client's connection. */
+  addedOf(record: ConnectionRecord): AddedMemory {
+    let memory = this.#connections.get(record);
+    if (memory === undefined) {
+      memory = { last: null };
+      this.#connections.set(record, memory);
+    }
+    return memory;
+  }
+
+  poolOf(route: ForwardRoute, selection: Selection, record: ConnectionRecord): KeptPool {
+    const { pools } = this.#memoryOf(route);
+    const remembered = pools[selection.index];
+    if (remembered !== undefined && !remembered.closed) return remembered;
+    const { sendProxyProtocol, targets } = route.action;
+    const { protocol, tls, host, port } = targets[selection.index]!;
+    const proxyHeader = sendProxyProtocol === 0 ? null : proxyHeaderOf(record, sendProxyProtocol);
+    const spec = { endpoint: selection.endpoint, protocol, tls, proxyHeader };
+    const pool = this.services.pools.of(spec, route.timeouts.poolIdleMs);
+    const fixed = typeof host !== 'function' && typeof port !== 'function' && port !== 'preserve';
+    if (fixed && proxyHeader === null) pools[selection.index] = pool;
+    return pool;
+  }
+
+  #memoryOf(route: ForwardRoute): RouteMemory {
+    let memory = this.#routes.get(route);
+    if (memory === undefined) {
+      memory = { rules: new HeaderRules(route.action.http), pools: [] };
+      this.#routes.set(route, memory);
+    }
+    return memory;
+  }
+}
+
+/** The same for every request of a client's connection: its requests may share a backend's. */
+function proxyHeaderOf(record: ConnectionRecord, version: 1 | 2): Uint8Array {
+  return encodeProxyHeader(version, {
+    source: record.clientAddress,
+    destination: { ip: record.client.local.ip, port: record.localPort },
+    tlvs: { uniqueId: record.id },
+  });
+}
