@@ -21,19 +21,20 @@ export function inheritProtocols(
     if (inherits === undefined) return route;
     // For where it listens, what it inherits makes no difference but on port 0, where TLS shares one.
     const asTls = withProtocol(route, 'tls');
-    const peers = names.onSameName(route).filter((peer) => shareListener(peer, asTls));
-    const encrypted = peers.filter((peer) => peer.match.protocol === 'tls');
+    const accepts = (peer: ResolvedRoute) => peer.match.protocol !== 'tcp' && shareListener(peer, asTls);
+    const peers = names.nearest(route, accepts).flat();
+    const encrypted = peers.find((peer) => peer.match.protocol === 'tls');
     const clear = peers.find((peer) => peer.match.protocol === 'http');
     if (inherits === 'protocol') {
-      if (encrypted[0] !== undefined && clear !== undefined) {
-        problems.push(ambiguous(route, encrypted[0], clear));
-      }
-      if (encrypted[0] === undefined) return clear === undefined ? route : inheritClear(route);
+      if (encrypted !== undefined && clear !== undefined) problems.push(ambiguous(route, encrypted, clear));
+      if (encrypted === undefined) return clear === undefined ? route : inheritClear(route);
     }
-    const donors = donorsByName(route, asTls, names);
+    const donors = names
+      .nearest(route, (peer) => accepts(peer) && canGive(peer, route))
+      .map((closest) => closest[0]!);
     const other = donors.find((peer) => trustDomain(peer) !== trustDomain(donors[0]!));
     if (other !== undefined) problems.push(torn(route, donors[0]!, other));
-    if (donors.length === 0 && readsRequests(route)) problems.push(undecipherable(route, encrypted[0]));
+    if (donors.length === 0 && readsRequests(route)) problems.push(undecipherable(route, encrypted));
     return withProtocol(route, 'tls', donors[0]?.tls ?? null);
   });
   return { routes: resolved, problems };
@@ -44,19 +45,8 @@ function inheritClear(route: ResolvedRoute): ResolvedRoute {
   return route.match.domains === null ? route : withProtocol(route, 'http');
 }
 
-/** For each name of a route the one to inherit from, which is the most specific; none where there is none. */
-function donorsByName(route: ResolvedRoute, asTls: ResolvedRoute, names: NameIndex): ResolvedRoute[] {
-  const { domains } = route.match;
-  const byName = domains === null ? [names.nameless(route)] : domains.map((name) => names.covering(name));
-  return byName.flatMap((peers) => {
-    const donor = peers.find(
-      (peer) =>
-        peer.match.protocol === 'tls' &&
-        shareListener(peer, asTls) &&
-        (peer.tls !== null || !readsRequests(route)),
-    );
-    return donor === undefined ? [] : [donor];
-  });
+function canGive(peer: ResolvedRoute, route: ResolvedRoute): boolean {
+  return peer.match.protocol === 'tls' && (peer.tls !== null || !readsRequests(route));
 }
 
 function readsRequests({ action, match }: ResolvedRoute): boolean {

@@ -38,10 +38,21 @@ export class NameIndex {
     return coveringPatterns(domain).flatMap((pattern) => this.#byPattern.get(pattern) ?? []);
   }
 
-  /** Routes on the same name: any of its names, or none if it has none. */
-  onSameName(route: ResolvedRoute): ResolvedRoute[] {
-    const { domains } = route.match;
-    return domains === null ? this.nameless(route) : domains.flatMap((domain) => this.covering(domain));
+  /**
+   * For each name of `route` (null where it asks for none) the accepted routes that are closest to
+   * it: on the name itself, on the longest wildcard around it, …, on any, on none. Names without
+   * any are left out.
+   */
+  nearest(route: ResolvedRoute, accepts: (other: ResolvedRoute) => boolean): ResolvedRoute[][] {
+    const nameless = () => this.nameless(route).filter(accepts);
+    const found = (route.match.domains ?? [null]).map((name) => {
+      for (const pattern of name === null ? [] : coveringPatterns(name)) {
+        const peers = (this.#byPattern.get(pattern) ?? []).filter(accepts);
+        if (peers.length > 0) return peers;
+      }
+      return nameless();
+    });
+    return found.filter((peers) => peers.length > 0);
   }
 }
 

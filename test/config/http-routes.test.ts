@@ -160,16 +160,27 @@ test('routes without tls take it from the most specific route of their port and 
 });
 
 test('routes with names take clear text from their neighbours too', () => {
-  const [, blocked] = resolveAll(
-    on443('web', { protocol: 'http' }, forward()),
-    on443('blocked', { domains: 'a.test' }, { type: 'block' }),
+  for (const domains of [undefined, '*', '*.test', 'a.test'] as const) {
+    const names = domains === undefined ? {} : { domains };
+    const [, blocked] = resolveAll(
+      on443('web', { protocol: 'http', ...names }, forward()),
+      on443('blocked', { domains: 'a.test', clientIp: ['10.0.0.1'] }, { type: 'block' }),
+    );
+    assert.deepEqual([blocked!.match.protocol, isPerRequest(blocked!)], ['http', true], domains);
+  }
+});
+
+test('the closest of the neighbours decides', () => {
+  const routes = resolveAll(
+    on443('catch-all', { protocol: 'http' }, { type: 'redirect', to: 'https://{host}{path}' }),
+    on443('web', { domains: 'a.test' }, forward(terminate)),
+    on443('old', { domains: 'a.test', path: '/old' }, { type: 'redirect', to: '/' }),
+    on443('other', { domains: 'b.test', path: '/old' }, { type: 'redirect', to: '/' }),
   );
-  assert.equal(blocked!.match.protocol, 'tls');
-  const [, named] = resolveAll(
-    on443('web', { protocol: 'http', domains: '*' }, forward()),
-    on443('blocked', { domains: 'a.test' }, { type: 'block' }),
+  assert.deepEqual(
+    routes.map(({ match }) => match.protocol),
+    ['http', 'tls', 'tls', 'http'],
   );
-  assert.deepEqual([named!.match.protocol, isPerRequest(named!)], ['http', true]);
 });
 
 test('an answer for a name whose TLS is passed through is an error that says so', () => {
