@@ -1,6 +1,6 @@
 /**
  * Paths of requests, as routes compare them (RFC 3986 §6.2.2). Servers differ in what they make of
- * some paths, so such a path has several readings; docs/decisions/0020 says what follows from it.
+ * some paths, so such a path has several readings; docs/decisions/0030 says what follows from it.
  * What is forwarded is never this text, but what the client sent.
  */
 
