@@ -29,6 +29,8 @@ export interface CertificateSource {
    * so the server that gets them has to have it from the beginning.
    */
   certificateFor(tls: ResolvedTls, handshake: Handshake): CertificateAnswer | Promise<CertificateAnswer>;
+  /** PEM of the authorities whose client certificates are accepted; null where nobody is asked. */
+  authoritiesFor(tls: ResolvedTls): string | null;
   /** Every certificate that serves, and what is wrong where none does. */
   list(): CertificateStatus[];
 }

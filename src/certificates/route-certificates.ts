@@ -89,6 +89,10 @@ export class RouteCertificates implements CertificateSource {
     return settings === undefined ? notLoaded(handshake) : this.#certificateOf(settings, tls, handshake);
   }
 
+  authoritiesFor(tls: ResolvedTls): string | null {
+    return this.#settings.get(this.#keyOf(tls))?.options.clientCa ?? null;
+  }
+
   list(): CertificateStatus[] {
     return [
       ...this.#files.list().map((file) => statusOf(file.certificate, 'files', file)),

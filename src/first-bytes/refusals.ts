@@ -17,6 +17,9 @@ export const decodeErrorAlert: Uint8Array = fatalAlert(50);
 /** A hello over the limit, or one that policy refuses (RFC 8446 §6.2). */
 export const accessDeniedAlert: Uint8Array = fatalAlert(49);
 
+/** Nothing is wrong with the hello: there is no certificate to answer it with (RFC 8446 §6.2). */
+export const internalErrorAlert: Uint8Array = fatalAlert(80);
+
 function plainAnswer(status: string, text: string): Uint8Array {
   const body = `${text}\n`;
   const head = [

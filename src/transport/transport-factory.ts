@@ -49,14 +49,15 @@ export interface TransportFactoryOptions {
 export class TransportFactory {
   readonly kind: TransportKind;
   readonly readBuffers: ReadBuffers;
-  readonly #resources: TransportResources;
+  /** For transports on streams that are made elsewhere. */
+  readonly resources: TransportResources;
   readonly #inherits: boolean;
 
   constructor(options: TransportFactoryOptions) {
     this.kind = options.kind ?? detectTransportKind();
     this.#inherits = this.kind === 'native' && process.platform === 'linux';
     this.readBuffers = new ReadBuffers(options.relayBufferBytes);
-    this.#resources = {
+    this.resources = {
       readBuffers: this.readBuffers,
       staging: new WriteStaging(),
       fairShare: new FairShare(options.clock),
@@ -88,8 +89,8 @@ export class TransportFactory {
    */
   readonly wrapAccepted = (socket: net.Socket): SocketBackedTransport => {
     const peer = peerAddress(socket);
-    if (this.kind === 'native') return takeOverAccepted(socket, peer, this.#resources);
-    return new PortableTransport(socket, this.#resources, peer);
+    if (this.kind === 'native') return takeOverAccepted(socket, peer, this.resources);
+    return new PortableTransport(socket, this.resources, peer);
   };
 
   /**
@@ -102,16 +103,16 @@ export class TransportFactory {
     const peer: PeerAddress = 'ip' in to ? { ip: to.ip, port: to.port } : { ip: '', port: 0 };
     const address = 'ip' in to ? { host: to.ip, port: to.port } : { path: to.path };
     if (this.kind === 'native') {
-      const transport = openNativeSocket(peer, this.#resources);
+      const transport = openNativeSocket(peer, this.resources);
       transport.connect(address);
       return { socket: transport.socket, transport };
     }
     const socket = new net.Socket({ allowHalfOpen: true, ...socketOptions });
     socket.connect(address);
-    return { socket, transport: new PortableTransport(socket, this.#resources, peer) };
+    return { socket, transport: new PortableTransport(socket, this.resources, peer) };
   };
 
   /** Wraps any other stream: a TLS socket, a stream of a user's. */
   readonly wrapStream = (stream: ConstructorParameters<typeof PortableTransport>[0]): PortableTransport =>
-    new PortableTransport(stream, this.#resources);
+    new PortableTransport(stream, this.resources);
 }

@@ -1,0 +1,124 @@
+import type { Duplex } from 'node:stream';
+import type { Transport } from '../base/transport.ts';
+import { isPerRequest } from '../config/connection-kind.ts';
+import type { ResolvedTls } from '../config/resolved.ts';
+import type { ConnectionRecord } from '../connection/connection-record.ts';
+import type { HttpSite } from '../routing/http-site.ts';
+import type { SocketBackedTransport } from '../transport/transport-factory.ts';
+import type { ConnectionTracking } from './connection-tracking.ts';
+import { TicketKeys } from './ticket-keys.ts';
+import { type HandshakeServices, type Secured, TlsHandshake } from './tls-handshake.ts';
+import { HandedOverTransport } from './tls-transport.ts';
+import { TrustDomains } from './trust-domains.ts';
+
+/** What a connection speaks once its TLS has ended, or where it had none. Each takes the record over. */
+export interface Protocols {
+  /**
+   * HTTP/1. The record is `established`, or in clear text `handed-over`.
+   *
+   * @param transport the bytes of HTTP: the record's client in clear text, what is inside TLS otherwise
+   */
+  http1(record: ConnectionRecord, transport: Transport, site: HttpSite, entrance: Http1Bytes): void;
+  /**
+   * HTTP/2, on the socket itself, which does not stay half open. Its owner tells `record.client`
+   * by `opened` how it is ended. Without this HTTP/2 is not offered.
+   */
+  http2?(record: ConnectionRecord, socket: Duplex, site: HttpSite): void;
+  /** A route that takes connections as a whole: `record.client` is what it reads. `handed-over`. */
+  whole(record: ConnectionRecord): void;
+}
+
+export interface Http1Bytes {
+  readonly tls: boolean;
+  /** What was read already; stays the caller's. */
+  readonly firstBytes: Uint8Array;
+}
+
+export interface EndpointOptions {
+  readonly services: HandshakeServices;
+  readonly protocols: Protocols;
+  readonly tracking: ConnectionTracking;
+}
+
+/** What a client that brings a connection tells beside its first bytes. */
+export interface Arrival {
+  /** Everything that was read so far. */
+  readonly firstBytes: Uint8Array;
+  /** They begin with the preface of clear-text HTTP/2. */
+  readonly http2: boolean;
+  /** SmartProxy brought it. */
+  readonly overBridge: boolean;
+}
+
+/**
+ * Where connections come that are read here: TLS ends, and HTTP begins. The same socket goes on
+ * and the record with it, so that whatever happens has one ending and one reason.
+ */
+export class TerminatingEndpoint {
+  readonly #options: EndpointOptions;
+  readonly #domains: TrustDomains;
+
+  constructor(options: EndpointOptions) {
+    this.#options = options;
+    this.#domains = new TrustDomains(new TicketKeys(options.services.clock));
+  }
+
+  /** Takes a connection over that was routed to a site. From here on only its record tells of it. */
+  accept(record: ConnectionRecord, site: HttpSite, arrival: Arrival): void {
+    record.viaNetworkProxy = true;
+    this.#options.tracking.setupConnectionTracking(record, arrival.overBridge);
+    const tls = record.hello === null ? null : site.tlsFor(record.hello.serverName);
+    if (tls === null) this.#serveClear(record, site, arrival);
+    else this.#beginHandshake(record, site, tls, arrival.firstBytes);
+  }
+
+  /** After a reload. Sessions that were made before it can still be resumed. */
+  reloaded(): void {
+    this.#domains.clear();
+  }
+
+  #beginHandshake(record: ConnectionRecord, site: HttpSite, tls: ResolvedTls, firstBytes: Uint8Array): void {
+    const { services } = this.#options;
+    const domain = this.#domains.of(tls, services.certificates().authoritiesFor(tls));
+    const { ip } = record.outer?.destination ?? record.client.local;
+    const localAddress = ip === '' ? null : ip;
+    const terms = { tls, domain, localAddress, alpn: this.#offered(record, tls) };
+    const done = (secured: Secured): void => this.#secured(record, site, secured);
+    new TlsHandshake(services, record, terms, firstBytes, done).start();
+  }
+
+  /** A route that takes whole connections has an ALPN of its own. */
+  #offered({ route }: ConnectionRecord, tls: ResolvedTls): readonly string[] {
+    if (route !== null && !isPerRequest(route)) return route.tls?.alpn ?? tls.alpn;
+    return this.#options.protocols.http2 === undefined ? tls.alpn.filter((name) => name !== 'h2') : tls.alpn;
+  }
+
+  #secured(record: ConnectionRecord, site: HttpSite, secured: Secured): void {
+    const { services, protocols, tracking } = this.#options;
+    tracking.tlsTerminatedConnections++;
+    if (record.route !== null && !isPerRequest(record.route)) {
+      secured.open();
+      return protocols.whole(record);
+    }
+    if (!services.manager.transition(record, 'established')) return;
+    if (secured.protocol === 'h2' && protocols.http2 !== undefined) {
+      return protocols.http2(record, secured.socket, site);
+    }
+    protocols.http1(record, secured.open(), site, { tls: true, firstBytes: noBytes });
+  }
+
+  #serveClear(record: ConnectionRecord, site: HttpSite, { firstBytes, http2 }: Arrival): void {
+    const { services, protocols } = this.#options;
+    if (!services.manager.transition(record, 'handed-over')) return;
+    if (!http2 || protocols.http2 === undefined) {
+      return protocols.http1(record, record.client, site, { tls: false, firstBytes });
+    }
+    const below = record.client as SocketBackedTransport;
+    const socket = below.handOver(firstBytes);
+    socket.allowHalfOpen = false;
+    record.client = new HandedOverTransport(below);
+    protocols.http2(record, socket, site);
+  }
+}
+
+const noBytes = new Uint8Array(0);
