@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { stricter } from './differences.ts';
 import type { Trial } from './mutation.ts';
 import type { Oracle, TheirVerdict } from './oracle.ts';
-import { contentOf, OurReader, type OurVerdict } from './ours.ts';
+import { contentOf, type OurReader, type OurVerdict } from './ours.ts';
 
 /** `failure` is null where the two agree or differ in a way that is known; `kind` is what is counted. */
 export interface Comparison {
@@ -10,31 +10,37 @@ export interface Comparison {
   failure: string | null;
 }
 
+/** Both are used for one trial after the other: making them costs more than a trial. */
+export interface Judges {
+  oracle: Oracle;
+  reader: OurReader;
+}
+
 /** Judges one trial with both parsers, whole and in pieces. */
-export function compare(trial: Trial, oracle: Oracle): Comparison {
-  const ours = readWhole(trial);
-  const pieces = readPieces(trial, ours);
+export function compare(trial: Trial, { oracle, reader }: Judges): Comparison {
+  const ours = readWhole(trial, reader);
+  const pieces = readPieces(trial, ours, reader);
   if (!isDeepStrictEqual(pieces, ours)) {
     return fail(`pieces change our verdict: ${JSON.stringify(ours)} became ${JSON.stringify(pieces)}`);
   }
   const whole = oracle.judge(trial, [trial.bytes.length], ours.messages.at(-1)?.framing === 'until-close');
   const difference = compareMessages(trial, ours, whole) ?? comparePieces(trial, ours, oracle);
-  return difference === null ? classify(trial, ours, whole) : fail(difference);
+  return difference === null ? classify(trial, ours, whole, reader) : fail(difference);
 }
 
 function fail(failure: string): Comparison {
   return { kind: 'failure', failure };
 }
 
-function readWhole(trial: Trial): OurVerdict {
-  const reader = new OurReader(trial);
+function readWhole(trial: Trial, reader: OurReader): OurVerdict {
+  reader.start(trial);
   reader.read(trial.bytes, trial.bytes.length, 0);
   return reader.verdict;
 }
 
 /** Each piece arrives in other memory than the one before, at another position. */
-function readPieces(trial: Trial, whole: OurVerdict): OurVerdict {
-  const reader = new OurReader(trial);
+function readPieces(trial: Trial, whole: OurVerdict, reader: OurReader): OurVerdict {
+  reader.start(trial);
   let moved = 0;
   for (const end of piecesOf(trial, whole)) {
     const bytes = Buffer.allocUnsafe(moved + end);
@@ -91,7 +97,7 @@ function comparePieces(trial: Trial, ours: OurVerdict, oracle: Oracle): string |
   return null;
 }
 
-function classify(trial: Trial, ours: OurVerdict, theirs: TheirVerdict): Comparison {
+function classify(trial: Trial, ours: OurVerdict, theirs: TheirVerdict, reader: OurReader): Comparison {
   const more = theirs.messages.length > ours.messages.length;
   switch (ours.ending) {
     case 'refused':
@@ -100,7 +106,9 @@ function classify(trial: Trial, ours: OurVerdict, theirs: TheirVerdict): Compari
       // All of our messages are complete in theirs: an error is about what came after them.
       return { kind: 'both accept', failure: null };
     case 'in-head':
-      return theirs.error === null ? { kind: 'both wait', failure: null } : completeHead(trial, theirs);
+      return theirs.error === null
+        ? { kind: 'both wait', failure: null }
+        : completeHead(trial, theirs, reader);
     default:
       if (theirs.error !== null) return fail(`ours is ${ours.ending}, theirs: ${theirs.error}`);
       if (more) return fail(`theirs has ${theirs.messages.length} messages, ours ${ours.messages.length}`);
@@ -119,10 +127,10 @@ function classifyRefusal(trial: Trial, ours: OurVerdict, theirs: TheirVerdict): 
 }
 
 /** Theirs refuses at once what ours judges with the rest of the line or head: it must not pass then either. */
-function completeHead(trial: Trial, theirs: TheirVerdict): Comparison {
+function completeHead(trial: Trial, theirs: TheirVerdict, reader: OurReader): Comparison {
   for (const rest of ['\r\n\r\n', '\n\r\n', ':\r\n\r\n', '\r\nHost: a.test\r\n\r\n']) {
     const bytes = Buffer.concat([trial.bytes, Buffer.from(rest)]);
-    const { ending, messages } = readWhole({ ...trial, bytes });
+    const { ending, messages } = readWhole({ ...trial, bytes }, reader);
     if (ending === 'refused') continue;
     if (ending !== 'in-head')
       return fail(`ours accepts with ${messages.length} messages what theirs refuses: ${theirs.error}`);

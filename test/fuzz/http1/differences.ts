@@ -8,6 +8,7 @@ export const stricter: Partial<Record<RefusalCode, string>> = {
   method: 'llhttp skips any number of CR and LF before a request; RFC 9112 §2.2 speaks of one empty line',
   version: 'llhttp takes RTSP and ICE, several spaces before the version, and empty lines before responses',
   'bare-lf': 'llhttp skips any number of CR and LF before a message',
+  'bare-cr': 'llhttp skips any number of CR and LF before a message',
   'unknown-method': 'llhttp reads SOURCE with HTTP, which is a method of ICE',
   target: 'llhttp takes fragments, bytes from 0x80 on, tabs and form feeds in targets (RFC 9112 §3.2)',
   'target-form': 'llhttp takes any scheme, user information, CONNECT without port, and * for every method',

@@ -64,23 +64,24 @@ function mutate(text: string, choices: Choices): string {
   return choices.chance(0.3) ? text.slice(0, at) : changeToken(text, choices);
 }
 
-/** Puts a line between two others: mostly among the fields of a head, sometimes in a body. */
-function insertLine(text: string, choices: Choices): string {
-  const ends = [...text.matchAll(/\r\n/g)].map((match) => match.index + 2);
-  if (ends.length === 0) return text + choices.of(fieldLines);
-  const at = choices.of(ends);
-  return `${text.slice(0, at)}${choices.of(fieldLines)}\r\n${text.slice(at)}`;
+/** Where some CRLF begins; −1 where there is none. */
+function someLineEnd(text: string, choices: Choices): number {
+  const at = text.indexOf('\r\n', choices.between(0, text.length));
+  return at < 0 ? text.indexOf('\r\n') : at;
 }
 
+/** Puts a line between two others: mostly among the fields of a head, sometimes in a body. */
+function insertLine(text: string, choices: Choices): string {
+  const at = someLineEnd(text, choices);
+  if (at < 0) return text + choices.of(fieldLines);
+  return `${text.slice(0, at)}\r\n${choices.of(fieldLines)}${text.slice(at)}`;
+}
+
+const lineEnds = ['\n', '\r', '\r\r\n', '\n\r', '', '\r\n ', ' \r\n', '\r\n\r\n'];
+
 function changeLineEnd(text: string, choices: Choices): string {
-  const ends = [...text.matchAll(/\r\n/g)].map((match) => match.index);
-  if (ends.length === 0) return text;
-  const at = choices.of(ends);
-  return (
-    text.slice(0, at) +
-    choices.of(['\n', '\r', '\r\r\n', '\n\r', '', '\r\n ', ' \r\n', '\r\n\r\n']) +
-    text.slice(at + 2)
-  );
+  const at = someLineEnd(text, choices);
+  return at < 0 ? text : text.slice(0, at) + choices.of(lineEnds) + text.slice(at + 2);
 }
 
 /** Replaces a word or a number with one that means something. */

@@ -12,7 +12,7 @@ import { RequestParser } from '../../../src/network-proxy/http1/request-parser.t
 import { ResponseParser } from '../../../src/network-proxy/http1/response-parser.ts';
 import type { Trial } from './mutation.ts';
 
-export const limits = { headerBytes: 65_536 };
+const limits = { headerBytes: 65_536 };
 
 /** A message as our parser sees it: positions in the stream. */
 export interface OurMessage {
@@ -35,20 +35,28 @@ export interface OurVerdict {
   at: number;
 }
 
-/** Reads a stream as a connection would, piece by piece. */
+/** Reads streams as a connection would, piece by piece, one after the other. */
 export class OurReader {
-  readonly #trial: Trial;
-  readonly #parser: RequestParser | ResponseParser;
+  readonly #requests = new RequestParser(limits);
+  readonly #responses = new ResponseParser(limits);
   readonly #body = new BodyScanner(limits);
-  readonly #messages: OurMessage[] = [];
+  #trial: Trial | null = null;
+  #messages: OurMessage[] = [];
   #ending: OurVerdict['ending'] = 'open';
   #refused: RefusalCode | null = null;
   #at = 0;
   #answered = 0;
 
-  constructor(trial: Trial) {
+  /** Begins a stream. */
+  start(trial: Trial): void {
+    this.#requests.reset();
+    this.#responses.reset();
     this.#trial = trial;
-    this.#parser = trial.side === 'request' ? new RequestParser(limits) : new ResponseParser(limits);
+    this.#messages = [];
+    this.#ending = 'open';
+    this.#refused = null;
+    this.#at = 0;
+    this.#answered = 0;
   }
 
   get verdict(): OurVerdict {
@@ -69,7 +77,8 @@ export class OurReader {
   }
 
   #readHead(bytes: Buffer, to: number, moved: number): void {
-    const head = this.#parser.parse(bytes, moved + this.#at, moved + to);
+    const parser = this.#trial?.side === 'request' ? this.#requests : this.#responses;
+    const head = parser.parse(bytes, moved + this.#at, moved + to);
     if (head === null) {
       this.#ending = 'in-head';
     } else if (head.kind === 'invalid') {
@@ -83,7 +92,7 @@ export class OurReader {
 
   #framingOf(head: RequestHead | ResponseHead): Framing | Refusal {
     if (head.kind === 'request') return head.framing;
-    const { answers } = this.#trial;
+    const answers = this.#trial?.answers ?? [];
     const request = answers[Math.min(this.#answered, answers.length - 1)] ?? {
       method: 'GET',
       upgrade: false,
@@ -114,7 +123,7 @@ export class OurReader {
     this.#at = this.#body.scan(bytes, moved + this.#at, moved + to) - moved;
     const { refused } = this.#body;
     if (refused !== null) {
-      this.#refuse((this.#trial.side === 'request' ? requestRefusals : responseRefusals)[refused]);
+      this.#refuse((this.#trial?.side === 'request' ? requestRefusals : responseRefusals)[refused]);
     } else if (this.#body.ended) this.#complete();
   }
 

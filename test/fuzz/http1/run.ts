@@ -15,6 +15,7 @@ import { compare } from './compare.ts';
 import { stricter } from './differences.ts';
 import { makeTrial } from './mutation.ts';
 import { Oracle } from './oracle.ts';
+import { OurReader } from './ours.ts';
 
 export interface FuzzResult {
   passed: number;
@@ -30,10 +31,10 @@ export function fuzzHttp1(cases: number, firstSeed: number): FuzzResult {
   const { stackTraceLimit } = Error;
   // llhttp makes an Error of each refusal: its stack costs more than the parsing.
   Error.stackTraceLimit = 0;
-  const oracle = new Oracle();
+  const judges = { oracle: new Oracle(), reader: new OurReader() };
   for (let seed = firstSeed; seed < firstSeed + cases; seed++) {
     const trial = makeTrial(seed);
-    const { kind, failure } = compare(trial, oracle);
+    const { kind, failure } = compare(trial, judges);
     result.counts.set(kind, (result.counts.get(kind) ?? 0) + 1);
     if (failure === null) result.passed++;
     else if (++result.failed <= keptFailures) {
