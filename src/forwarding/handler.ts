@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { SmartProxyError } from '../base/errors.ts';
+import { errorMessage, SmartProxyError } from '../base/errors.ts';
 import type { ResolvedRoute, RouteContext } from '../config/resolved.ts';
 import type { ConnectionOwner, ConnectionRecord } from '../connection/connection-record.ts';
 import { reasonOfFailure } from '../connection/ending-policy.ts';
@@ -45,6 +45,7 @@ class HandlerPhase implements ConnectionOwner, DuplexOwner {
     this.#record = record;
     this.#context = new ConnectionContext(record, route);
     this.#stream = toDuplex(record.client, firstBytes, this);
+    this.#stream.once('end', () => this.#endIfDone());
   }
 
   run(handler: Handle): void {
@@ -107,14 +108,27 @@ class HandlerPhase implements ConnectionOwner, DuplexOwner {
     this.#end(cut ? 'reset' : 'finish');
   }
 
+  /** A listener of the stream threw: into our stack, so it is ours to keep from ending the process. */
+  threw(error: unknown): void {
+    this.#record.note(this.#services.clock.now(), 'handler-threw', { message: errorMessage(error) });
+    this.#fail(error);
+  }
+
   /**
    * A handler that ended its side may go on reading what the client still sends. It is over when
-   * the client ended too, or when the function has returned and nobody reads.
+   * the client ended too and everything was read, or when the function has returned and nobody reads.
    */
   #endIfDone(): void {
-    if (!this.#record.targetEnded) return;
-    const reads = this.#stream.readableFlowing === true || !this.#returned;
-    if (this.#record.clientEnded || !reads) this.#end('finish');
+    const { targetEnded, clientEnded } = this.#record;
+    if (!targetEnded || (this.#isRead && !this.#stream.readableEnded)) return;
+    if (clientEnded || this.#returned) this.#end('finish');
+  }
+
+  /** A pipe that waits for its sink, or an iterator for its loop, is not flowing, but reads. */
+  get #isRead(): boolean {
+    const stream = this.#stream;
+    if (stream.readableFlowing === true) return true;
+    return stream.listenerCount('data') > 0 || stream.listenerCount('readable') > 0;
   }
 
   #end(effect: 'finish' | 'reset'): void {

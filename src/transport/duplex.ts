@@ -21,6 +21,8 @@ export interface DuplexOwner {
   failed(error: Error | undefined): void;
   /** The user destroyed the stream. `cut`: written bytes are lost by it. */
   destroyed(error: Error | null, cut: boolean): void;
+  /** A listener of the user's threw. */
+  threw(error: unknown): void;
 }
 
 /**
@@ -57,6 +59,17 @@ class TransportDuplex extends Duplex implements TransportListener {
     if (firstBytes !== undefined && firstBytes.length > 0) this.push(copyOf(firstBytes));
     if (transport.readEnded) this.push(null);
     transport.setListener(this);
+  }
+
+  /** Events come from within reads and writes of the transport, whose stack a listener must not unwind (L24). */
+  override emit(...event: Parameters<Duplex['emit']>): boolean {
+    if (this.#owner === undefined) return super.emit(...event);
+    try {
+      return super.emit(...event);
+    } catch (error) {
+      this.#owner.threw(error);
+      return true;
+    }
   }
 
   override _read(): void {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import type { Duplex } from 'node:stream';
+import { type Duplex, Writable } from 'node:stream';
 import { test } from 'node:test';
 import type { RouteContext } from '../../src/config/resolved.ts';
 import { buildHello } from '../support/client-hellos.ts';
@@ -70,6 +70,76 @@ test('a handler that throws at once, or rejects early or late, ends its own conn
   bystander.end('here');
   await bystander.gets('still here');
   await staged.ended(6);
+});
+
+// L24
+test('a listener of the stream that throws ends its own connection only', async (t) => {
+  const stage = new Stage();
+  t.after(() => stage[Symbol.asyncDispose]());
+  const fail = (): void => {
+    throw new Error('thrown in a listener');
+  };
+  const failures: Record<string, Handle> = {
+    data: (stream) => void stream.on('data', fail),
+    readable: (stream) => void stream.on('readable', fail),
+    end: (stream) => void stream.on('end', fail).resume(),
+    close: (stream) => void stream.on('close', fail).destroy(new Error('destroyed')),
+  };
+  const staged = await stage.proxy(Object.entries(failures).map(([name, handle]) => handler(handle, name)));
+  for (const [index, name] of Object.keys(failures).entries()) {
+    const client = stage.connect(staged.portOf(name));
+    client.end('x');
+    assert.equal(await client.ending(), 'reset', name);
+    const { termination } = await staged.ended(index + 1);
+    assert.equal(termination?.reason, 'handler-failed', name);
+  }
+});
+
+// L24
+test('a handler that answered early still reads everything, however slowly', async (t) => {
+  const stage = new Stage();
+  t.after(() => stage[Symbol.asyncDispose]());
+  const read: Record<string, number> = { pipes: 0, reads: 0, iterates: 0 };
+  const ends: string[] = [];
+  const take = (name: string, chunk: Uint8Array): void => {
+    read[name] = (read[name] ?? 0) + chunk.length;
+  };
+  const pipes: Handle = (stream) => {
+    const sink = new Writable({
+      highWaterMark: 1,
+      write: (chunk, _encoding, done) => {
+        take('pipes', chunk);
+        setImmediate(done);
+      },
+    });
+    stream.pipe(sink).on('finish', () => ends.push('pipes'));
+    stream.end('ok');
+  };
+  const reads: Handle = (stream) => {
+    stream.on('readable', () => {
+      for (let chunk = stream.read(); chunk !== null; chunk = stream.read()) take('reads', chunk);
+    });
+    stream.on('end', () => ends.push('reads')).end('ok');
+  };
+  const iterates: Handle = async (stream) => {
+    stream.end('ok');
+    for await (const chunk of stream) {
+      take('iterates', chunk);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    ends.push('iterates');
+  };
+  const handles = { pipes, reads, iterates };
+  const staged = await stage.proxy(Object.entries(handles).map(([name, handle]) => handler(handle, name)));
+  for (const name of Object.keys(handles)) {
+    const client = stage.connect(staged.portOf(name)).send(Buffer.alloc(200_000));
+    await client.gets('ok');
+    client.end(Buffer.alloc(300_000));
+  }
+  await staged.ended(3);
+  assert.deepEqual(read, { pipes: 500_000, reads: 500_000, iterates: 500_000 });
+  assert.deepEqual(ends.toSorted(), ['iterates', 'pipes', 'reads']);
+  assert.deepEqual(staged.reasons(), { 'handler-ended': 3 });
 });
 
 // L24
