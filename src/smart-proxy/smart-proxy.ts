@@ -77,6 +77,8 @@ export class SmartProxy {
   #statistics: Statistics = nothingYet;
   /** The start and all updates run one after another. */
   #updates: Promise<unknown> = Promise.resolve();
+  /** The start or the update that is binding listeners: what a stop has to wait for. Never rejects. */
+  #changing: Promise<unknown> = Promise.resolve();
   /** What the admin API drives; also for programs that embed their own. */
   readonly control: ControlPort;
 
@@ -109,7 +111,9 @@ export class SmartProxy {
     if (this.#state !== 'stopped')
       throw new SmartProxyError('already-started', 'start() was called before', { source: 'proxy' });
     this.#state = 'starting';
-    return this.#serially(() => this.#start());
+    const started = this.#serially(() => this.#start());
+    this.#changing = started.catch(() => {});
+    return started;
   }
 
   async #start(): Promise<void> {
@@ -186,7 +190,8 @@ export class SmartProxy {
   }
 
   async #stop(graceMs: number): Promise<void> {
-    await this.#updates.catch(() => {});
+    // A configuration that is still being read is not waited for: it may never come.
+    await this.#changing;
     if (this.#assembly === null) return;
     this.#state = 'draining';
     this.#log.info('draining', { connections: this.#assembly.manager.size, graceMs });
@@ -255,17 +260,23 @@ export class SmartProxy {
   async #update(input: unknown): Promise<void> {
     const options = this.#resolve(input);
     const assembly = this.#assembly;
-    if (assembly !== null && this.#state === 'ready') {
-      const index = compileRoutes(options.routes);
-      const change = await assembly.listeners.prepare(index.listeners);
-      const before = assembly.options.routes;
-      assembly.use(options, index);
-      change.commit();
-      this.#removal?.drainRemoved(before, options.routes);
-      this.#log.info('reloaded', { routes: options.routes.length, listeners: this.listeners() });
+    if (assembly !== null && this.#state === 'ready' && this.#stopping === null) {
+      const applied = this.#apply(assembly, options);
+      this.#changing = applied.catch(() => {});
+      await applied;
     }
     this.#input = input;
     this.#options = options;
+  }
+
+  async #apply(assembly: Assembly, options: ResolvedOptions): Promise<void> {
+    const index = compileRoutes(options.routes);
+    const change = await assembly.listeners.prepare(index.listeners);
+    const before = assembly.options.routes;
+    assembly.use(options, index);
+    change.commit();
+    this.#removal?.drainRemoved(before, options.routes);
+    this.#log.info('reloaded', { routes: options.routes.length, listeners: this.listeners() });
   }
 
   /** Every address that it listens on, with the real ports. Empty before `start`. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Route } from '../../src/config/schema.ts';
 import { SmartProxy } from '../../src/smart-proxy/smart-proxy.ts';
 import { eventually } from '../support/eventually.ts';
 import { holdings, holdsNoMoreThan } from '../support/nothing-left.ts';
@@ -155,6 +156,47 @@ test('a stop during the start, and an update during the start, take effect', asy
   await staged.proxy.stop();
   await Promise.all([staged.proxy.start(), staged.proxy.stop()]);
   assert.deepEqual([staged.proxy.control.state, staged.proxy.listeners()], ['stopped', []]);
+});
+
+test('an update during a stop binds nothing, and one that is binding is waited for', async (t) => {
+  const stage = new Stage();
+  t.after(() => stage[Symbol.asyncDispose]());
+  const staged = await stage.proxy([acting({ type: 'block' }, { name: 'before' })]);
+  const from = await stage.freeRange(20);
+  const ports = { from, to: from + 19 };
+  const many = (name: string, first: number): Route => ({
+    name,
+    match: { ports: { ...ports, from: first }, address: '127.0.0.1' },
+    action: { type: 'block' },
+  });
+  const updates = [
+    staged.proxy.updateRoutes([many('binding', from + 10)]),
+    staged.proxy.stop(),
+    staged.proxy.updateRoutes([many('late', from)]),
+  ];
+  await Promise.all(updates);
+  assert.deepEqual(staged.proxy.listeners(), []);
+  for (let port = ports.from; port <= ports.to; port++) {
+    const visitor = await stage.connect(port).connected();
+    assert.equal(visitor.error?.code, 'ECONNREFUSED', String(port));
+  }
+  await staged.proxy.start();
+  assert.equal(staged.proxy.listeners().length, 20);
+  await staged.proxy.stop();
+});
+
+test('a stop does not wait for a configuration that never comes', async (t) => {
+  const stage = new Stage();
+  t.after(() => stage[Symbol.asyncDispose]());
+  const come = Promise.withResolvers<unknown>();
+  const routes = [acting({ type: 'block' })];
+  const staged = await stage.proxy(routes, {}, { reloadOptions: () => come.promise });
+  const reloading = staged.proxy.reload();
+  await staged.proxy.stop();
+  assert.equal(staged.proxy.control.state, 'stopped');
+  come.resolve({ routes });
+  await reloading;
+  assert.deepEqual(staged.proxy.listeners(), []);
 });
 
 // L16
