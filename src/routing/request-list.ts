@@ -20,15 +20,20 @@ export interface RequestCandidate {
  * by what they ask for besides; usually there is one.
  */
 export class RequestList {
+  /** Where it takes every request: the usual case, answered without a further look. */
+  readonly #only: RequestCandidate | null;
   /** Best first, but for the client. */
   readonly #candidates: readonly RequestCandidate[];
 
   constructor(candidates: readonly RequestCandidate[]) {
-    this.#candidates = candidates.toSorted(compareBesidesClient);
+    const [first] = candidates;
+    this.#only = first !== undefined && candidates.length === 1 && takesAll(first) ? first : null;
+    this.#candidates = this.#only === null ? candidates.toSorted(compareBesidesClient) : nobody;
   }
 
   /** The best candidate for a request; undefined where none takes it. */
   find(request: SiteRequest): RequestCandidate | undefined {
+    if (this.#only !== null) return this.#only;
     let best: RequestCandidate | undefined;
     let bestPrefix = -1;
     for (const candidate of this.#candidates) {
@@ -53,6 +58,12 @@ export function requestCandidate(route: ResolvedRoute): RequestCandidate {
     headers: headers === null ? noHeaders : Object.entries(headers),
     alpn: alpn === null ? null : new Set(alpn),
   };
+}
+
+const nobody: readonly RequestCandidate[] = [];
+
+function takesAll({ clients, methods, headers, alpn }: RequestCandidate): boolean {
+  return clients === null && methods === null && headers.length === 0 && alpn === null;
 }
 
 const noHeaders: RequestCandidate['headers'] = [];
