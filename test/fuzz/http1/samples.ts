@@ -13,6 +13,8 @@ const headRequest = { method: 'HEAD', upgrade: false };
 const upgrading = { method: 'GET', upgrade: true };
 const connect = { method: 'CONNECT', upgrade: false };
 
+/** Two digits, capital and small, in one size. */
+const longChunk = `1D\r\n${'abcdefghi\n'.repeat(3).slice(1)}\r\n0010\r\n0123456789abcdef\r\n0\r\n\r\n`;
 const chunks = '4\r\nWiki\r\n5\r\npedia\r\nE\r\n in\r\n\r\nchunks.\r\n0\r\n\r\n';
 const extended = '5;name=value;flag\r\nhello\r\n6;q="a;\\"b"\r\n world\r\n0;last\r\n\r\n';
 const withTrailers = 'a\r\n0123456789\r\n000\r\nServer-Timing: total;dur=3\r\nX-Checksum: abc=\r\n\r\n';
@@ -42,6 +44,7 @@ export const requests: readonly Sample[] = [
   {
     text: `${lines('PATCH /t HTTP/1.1', 'Host: a.test', 'Trailer: X-Checksum', 'Transfer-Encoding: chunked', 'TE: trailers')}${withTrailers}`,
   },
+  { text: `${lines('POST /long HTTP/1.1', 'Host: a.test', 'Transfer-Encoding: chunked')}${longChunk}` },
   { text: lines('DELETE /item/1 HTTP/1.1', 'Host: [2001:db8::1]:8080', 'Content-Length: 0') },
   { text: lines('OPTIONS * HTTP/1.1', 'Host: a.test') },
   { text: lines('GET http://a.test/proxied?x=1 HTTP/1.1', 'Host: a.test', 'Proxy-Connection: keep-alive') },
@@ -63,6 +66,7 @@ export const responses: readonly Sample[] = [
     answers: get,
   },
   { text: `${lines('HTTP/1.1 200 OK', 'transfer-encoding: chunked')}${extended}`, answers: get },
+  { text: `${lines('HTTP/1.1 200 OK', 'Transfer-Encoding: chunked')}${longChunk}`, answers: get },
   {
     text: `${lines('HTTP/1.1 200 OK', 'Trailer: Server-Timing', 'Transfer-Encoding: chunked')}${withTrailers}`,
     answers: get,
