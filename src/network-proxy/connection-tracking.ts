@@ -30,7 +30,6 @@ export class ConnectionTracking {
   connectedClients = 0;
   portProxyConnections = 0;
   tlsTerminatedConnections = 0;
-  requests = 0;
   readonly #clock: Clock;
   readonly #poolStatus: () => readonly PoolStatistics[];
   #pools: readonly PoolStatistics[] = [];
@@ -57,14 +56,14 @@ export class ConnectionTracking {
   }
 
   /** Pools are looked at once a second at most, however often somebody asks. */
-  statistics(): NetworkProxyStatistics {
+  statistics(): Omit<NetworkProxyStatistics, 'requests'> {
     const now = this.#clock.now();
     if (now - this.#sampledAt >= samplePoolsEveryMs) {
       this.#sampledAt = now;
       this.#pools = this.#poolStatus();
     }
-    const { connectedClients, portProxyConnections, tlsTerminatedConnections, requests } = this;
-    return { connectedClients, portProxyConnections, tlsTerminatedConnections, requests, pools: this.#pools };
+    const { connectedClients, portProxyConnections, tlsTerminatedConnections } = this;
+    return { connectedClients, portProxyConnections, tlsTerminatedConnections, pools: this.#pools };
   }
 }
 

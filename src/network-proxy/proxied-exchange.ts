@@ -85,6 +85,7 @@ export class ProxiedExchange implements ClientListener, StreamWaiter, Deadline {
     const route = this.#planner.match(this.#client);
     if (route === 'no-route') return this.#refuse(404, 'no-route');
     if (route === 'misdirected') return this.#refuse(421, 'misdirected');
+    if (route === 'ambiguous-path') return this.#refuse(400, 'ambiguous-path');
     this.#notes?.routed(route);
     this.#client.useTimeouts(route.timeouts);
     const refusal = this.#planner.services.admit(route, record);

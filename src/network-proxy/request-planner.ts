@@ -11,11 +11,14 @@ import type { ClientStream, HttpRequest } from './exchange.ts';
 import { type AddedMemory, HeaderRules } from './headers/header-rules.ts';
 import type { KeptPool, Pools } from './pool/pools.ts';
 
-/** Which route a request takes; or why none (404), or that it came over a connection for another site (421). */
+/**
+ * Which route a request takes; or why none (404), that it came over a connection for another site
+ * (421), or that servers would not agree on what its path is (400).
+ */
 export type MatchRequest = (
   request: HttpRequest,
   record: ConnectionRecord,
-) => ResolvedRoute | 'no-route' | 'misdirected';
+) => ResolvedRoute | 'no-route' | 'misdirected' | 'ambiguous-path';
 
 export interface ForwarderServices {
   readonly clock: Clock;

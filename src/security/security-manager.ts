@@ -124,9 +124,38 @@ export class SecurityManager implements ConnectionObserver {
     if (hold.route !== null) return;
     hold.route = route.name;
     if (route.limits.maxConnectionsPerIp > 0) hold.routeAddress = record.clientAddress.ip;
-    const counter = this.#routes.get(route.name) ?? new RouteCounter();
-    this.#routes.set(route.name, counter);
-    counter.add(hold.routeAddress);
+    this.#counterOf(route.name).add(hold.routeAddress);
+  }
+
+  /**
+   * Whether a client may have one more request of an HTTP route: as `checkRoute`, with the requests
+   * in flight in place of connections. Where it may, the request is counted until `releaseRequest`.
+   */
+  admitRequest(route: ResolvedRoute, ip: string): TerminationReason | null {
+    const refusal = this.checkRoute(route, ip);
+    if (refusal !== null) return refusal;
+    this.#counterOf(route.name).add(route.limits.maxConnectionsPerIp > 0 ? ip : null);
+    return null;
+  }
+
+  /** Exactly once for each request that was admitted. */
+  releaseRequest(route: ResolvedRoute, ip: string): void {
+    this.#release(route.name, route.limits.maxConnectionsPerIp > 0 ? ip : null);
+  }
+
+  #counterOf(route: string): RouteCounter {
+    let counter = this.#routes.get(route);
+    if (counter === undefined) {
+      counter = new RouteCounter();
+      this.#routes.set(route, counter);
+    }
+    return counter;
+  }
+
+  #release(route: string, address: string | null): void {
+    const counter = this.#routes.get(route);
+    counter?.remove(address);
+    if (counter?.active === 0) this.#routes.delete(route);
   }
 
   /** Releases exactly what the record holds. Idempotent. */
@@ -136,10 +165,7 @@ export class SecurityManager implements ConnectionObserver {
     this.#holds.delete(record);
     if (hold.process) this.#connections--;
     if (hold.address !== null) decrement(this.#addresses, hold.address);
-    if (hold.route === null) return;
-    const counter = this.#routes.get(hold.route);
-    counter?.remove(hold.routeAddress);
-    if (counter?.active === 0) this.#routes.delete(hold.route);
+    if (hold.route !== null) this.#release(hold.route, hold.routeAddress);
   }
 
   /** Different addresses with a connection. */

@@ -1,0 +1,145 @@
+import type { Clock } from '../base/clock.ts';
+import { DeadlineQueue } from '../base/deadline-queue.ts';
+import type { Logger } from '../base/logger.ts';
+import { AddressSet } from '../base/prefix-trie.ts';
+import type { Dial } from '../base/transport.ts';
+import type { CertificateSource } from '../certificates/certificate-source.ts';
+import type { TargetContexts } from '../certificates/target-contexts.ts';
+import type { ResolvedOptions } from '../config/resolved.ts';
+import type { ConnectionManager } from '../connection/connection-manager.ts';
+import type { ConnectionRecord } from '../connection/connection-record.ts';
+import type { TimeoutManager } from '../connection/timeout-manager.ts';
+import type { RouteIndex } from '../routing/route-index.ts';
+import type { SecurityManager } from '../security/security-manager.ts';
+import type { TargetSelectors } from '../targets/target-selectors.ts';
+import type { TransportResources } from '../transport/socket-transport.ts';
+import type { RequestEntry, RequestObserver } from './access-log.ts';
+import { ConnectionTracking, type NetworkProxyStatistics } from './connection-tracking.ts';
+import { Forwarder } from './forwarder.ts';
+import { Http1Server } from './http1/http1-server.ts';
+import { Pools } from './pool/pools.ts';
+import type { ForwarderServices } from './request-planner.ts';
+import { SiteRequests } from './site-requests.ts';
+import { TerminatingEndpoint } from './terminating-endpoint.ts';
+import { createSecureClient } from './tls-client.ts';
+
+/** What a reload exchanges, all at once. */
+export interface EngineConfiguration {
+  readonly options: ResolvedOptions;
+  readonly index: RouteIndex;
+  readonly certificates: CertificateSource;
+  readonly targetContexts: TargetContexts;
+}
+
+export interface EngineServices {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly manager: ConnectionManager;
+  readonly timeouts: TimeoutManager;
+  readonly security: SecurityManager;
+  readonly selectors: TargetSelectors;
+  readonly resources: TransportResources;
+  readonly dial: Dial;
+  /** Takes a decrypted connection whose route has it as a whole; `record.client` is what to read. */
+  readonly whole: (record: ConnectionRecord) => void;
+}
+
+/** To one backend at once; what comes beyond it waits, and then is refused. */
+const backendLimits = { maxConnections: 1024, maxWaiting: 4096 };
+
+/** NetworkProxy without its listeners: TLS, HTTP, and the pools of connections to backends. */
+export class Engine {
+  readonly endpoint: TerminatingEndpoint;
+  readonly tracking: ConnectionTracking;
+  readonly #log: Logger;
+  readonly #deadlines: DeadlineQueue;
+  readonly #pools: Pools;
+  readonly #http1: Http1Server;
+  readonly #forwarder: Forwarder;
+  readonly #sites: SiteRequests;
+  #configuration: EngineConfiguration;
+  #trusted: AddressSet;
+
+  constructor(services: EngineServices, configuration: EngineConfiguration) {
+    const { clock, manager, timeouts, resources, log } = services;
+    this.#log = log;
+    this.#configuration = configuration;
+    this.#trusted = new AddressSet(configuration.options.trustForwarded);
+    this.#deadlines = new DeadlineQueue(clock);
+    this.#pools = this.#createPools(services);
+    this.#http1 = new Http1Server({ clock, manager, deadlines: this.#deadlines });
+    this.#sites = new SiteRequests(() => this.#configuration.index);
+    this.#forwarder = new Forwarder(this.#forwarderServices(services), this.#sites.match);
+    this.tracking = new ConnectionTracking(clock, () => this.#pools.statistics);
+    this.endpoint = new TerminatingEndpoint({
+      services: {
+        ...{ clock, manager, timeouts, resources },
+        certificates: () => this.#configuration.certificates,
+      },
+      protocols: {
+        http1: (record, transport, site, { tls, firstBytes }) => {
+          this.#sites.remember(record, site);
+          const limits = { headerBytes: headerBytesOf(record, this.#configuration.options) };
+          this.#http1.serve(record, transport, { tls, firstBytes, limits, onRequest: this.#forwarder.take });
+        },
+        whole: services.whole,
+      },
+      tracking: this.tracking,
+    });
+  }
+
+  #createPools({ clock, dial, resources }: EngineServices): Pools {
+    const contextFor = (tls: Parameters<TargetContexts['contextFor']>[0]) =>
+      this.#configuration.targetContexts.contextFor(tls);
+    const secure = createSecureClient({ resources, contextFor });
+    const { headerBytes } = this.#configuration.options.limits;
+    return new Pools({
+      services: { clock, deadlines: this.#deadlines, dial, secure },
+      settings: { ...backendLimits, limits: { headerBytes: headerBytes || Number.MAX_SAFE_INTEGER } },
+    });
+  }
+
+  #forwarderServices({ clock, security, selectors }: EngineServices): ForwarderServices {
+    const observer: RequestObserver = { requestEnded: (entry) => this.#logRequest(entry) };
+    const logged = (): boolean => this.#configuration.options.log.requests;
+    return {
+      ...{ clock, selectors, deadlines: this.#deadlines, pools: this.#pools },
+      trustForwarded: () => this.#trusted,
+      admit: (route, record) => security.admitRequest(route, record.clientAddress.ip),
+      release: (route, record) => security.releaseRequest(route, record.clientAddress.ip),
+      get observer() {
+        return logged() ? observer : null;
+      },
+    };
+  }
+
+  #logRequest(entry: RequestEntry): void {
+    this.#log.info('request', { ...entry });
+  }
+
+  /** Connections stay: their next request, and the next handshake, see the new configuration. */
+  use(configuration: EngineConfiguration): void {
+    this.#configuration = configuration;
+    this.#trusted = new AddressSet(configuration.options.trustForwarded);
+    this.endpoint.reloaded();
+  }
+
+  statistics(): NetworkProxyStatistics {
+    return { ...this.tracking.statistics(), requests: this.#forwarder.requests };
+  }
+
+  /** Idle connections end, others with the answer that is under way. */
+  drain(): void {
+    this.#http1.drain();
+  }
+
+  /** After the last connection has ended. */
+  close(): void {
+    this.#pools.close();
+    this.#deadlines.clear();
+  }
+}
+
+function headerBytesOf({ route }: ConnectionRecord, { limits }: ResolvedOptions): number {
+  return (route?.limits ?? limits).headerBytes || Number.MAX_SAFE_INTEGER;
+}
