@@ -54,8 +54,7 @@ export class HttpSite {
   readonly trustDomain: string;
   /** Routes that are chosen by request, in the order of the configuration. */
   readonly routes: readonly ResolvedRoute[];
-  readonly #paths: NameTree<PathTable>;
-  readonly #tls: NameTree<ResolvedTls>;
+  readonly #names: NameTree<PathTable>;
   /** Null where every connection comes here, so that none needs to be imagined. */
   readonly #connectionMatch: ConnectionMatch | null;
 
@@ -77,9 +76,12 @@ export class HttpSite {
     this.trustDomain = domain;
     this.routes = routes.filter(isPerRequest);
     this.#connectionMatch = connectionMatch;
-    this.#paths = new NameTree(routesByName(this.routes, (sharing) => new PathTable(sharing)));
-    const telling = routes.filter(({ tls, inheritsTls }) => tls !== null && !inheritsTls);
-    this.#tls = new NameTree(routesByName(telling, handshakeSettings));
+    this.#names = new NameTree(
+      routesByName(
+        routes,
+        (sharing) => new PathTable(sharing.filter(isPerRequest), handshakeSettings(sharing)),
+      ),
+    );
   }
 
   /**
@@ -88,7 +90,7 @@ export class HttpSite {
    */
   tlsFor(name: string | null): ResolvedTls | null {
     this.#handshake = null;
-    this.#tls.visit(name, this.#takeHandshake);
+    this.#names.visit(name, this.#takeHandshake);
     return this.#handshake;
   }
 
@@ -128,7 +130,7 @@ export class HttpSite {
     this.#path = path;
     this.#best = undefined;
     this.#sawPaths = false;
-    this.#paths.visit(request.host, this.#visitPaths);
+    this.#names.visit(request.host, this.#visitPaths);
     const best = this.#best;
     this.#request = null;
     this.#best = undefined;
@@ -148,8 +150,8 @@ export class HttpSite {
     }
   };
 
-  readonly #takeHandshake = (tls: ResolvedTls): void => {
-    this.#handshake = tls;
+  readonly #takeHandshake = ({ handshake }: PathTable): void => {
+    if (handshake !== null) this.#handshake = handshake;
   };
 }
 
@@ -158,7 +160,8 @@ export function matchRequest(site: HttpSite, request: SiteRequest): RequestMatch
   return site.match(request);
 }
 
-/** They agree, but for what routes of whole connections offer by ALPN. */
-function handshakeSettings(routes: readonly ResolvedRoute[]): ResolvedTls {
-  return (routes.find(isPerRequest) ?? routes[0]!).tls!;
+/** Routes that say it agree, but for what those of whole connections offer by ALPN. */
+function handshakeSettings(routes: readonly ResolvedRoute[]): ResolvedTls | null {
+  const telling = routes.filter(({ inheritsTls }) => !inheritsTls);
+  return (telling.find(isPerRequest) ?? telling[0])?.tls ?? null;
 }

@@ -1,4 +1,4 @@
-import type { ResolvedRoute } from '../config/resolved.ts';
+import type { ResolvedRoute, ResolvedTls } from '../config/resolved.ts';
 import { type RequestCandidate, RequestList, requestCandidate } from './request-list.ts';
 
 /** Prefixes of one length: `/api` for `/api/*`. */
@@ -13,13 +13,23 @@ const fewPrefixes = 4;
 
 /** The routes of one name pattern by path: exact ones in a map, prefixes by their length. */
 export class PathTable {
+  /** How a handshake for such a name is done; null where nothing is said about that. */
+  readonly handshake: ResolvedTls | null;
   /** Of routes that take every path. */
   readonly #everywhere: RequestList | null;
   /** The shortest first. */
   readonly #prefixes: readonly Prefixes[];
   readonly #exact: ReadonlyMap<string, RequestList> | null;
 
-  constructor(routes: readonly ResolvedRoute[]) {
+  constructor(routes: readonly ResolvedRoute[], handshake: ResolvedTls | null) {
+    this.handshake = handshake;
+    if (routes.every(({ match }) => match.path === null)) {
+      // The usual case, of which there may be 100,000: nothing to sort out, and nothing of its own to keep.
+      this.#everywhere = routes.length === 0 ? null : new RequestList(routes.map(requestCandidate));
+      this.#prefixes = noPrefixes;
+      this.#exact = null;
+      return;
+    }
     const byPattern = listsByPattern(routes);
     this.#everywhere = byPattern.get(null) ?? null;
     const exact = [...byPattern].filter(isExact);
