@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../support/eventually.ts';
+import { scoped } from '../support/scoped.ts';
 import type { Peer } from './peer.ts';
 import { tcp } from './routes.ts';
 import { type Backend, Stage, type StagedProxy } from './stage.ts';
@@ -60,9 +61,9 @@ const stages: Record<string, (chain: Chain) => Promise<void>> = {
 
 for (const [name, prepare] of Object.entries(stages)) {
   // L20
-  test(`a chain of proxies reaches zero, whoever dies while it is ${name}`, async () => {
+  test(`a chain of proxies reaches zero, whoever dies while it is ${name}`, async (t) => {
     for (const [death, strike] of Object.entries(deaths)) {
-      await using stage = new Stage();
+      const stage = scoped(t, new Stage());
       const backend = await stage.backend();
       const inner = await stage.proxy([tcp(backend.port, { name: 'inner' })]);
       const outer = await stage.proxy([tcp(inner.port, { name: 'outer' })]);
@@ -85,8 +86,8 @@ for (const [name, prepare] of Object.entries(stages)) {
 }
 
 // L20
-test('a chain whose inner proxy dials in vain, or is being dialled, reaches zero', async () => {
-  await using stage = new Stage();
+test('a chain whose inner proxy dials in vain, or is being dialled, reaches zero', async (t) => {
+  const stage = scoped(t, new Stage());
   const inner = await stage.proxy([
     tcp(await stage.deadPort(), { name: 'dead' }),
     tcp(0, { name: 'slow', action: { target: { host: () => new Promise<string>(() => {}), port: 9 } } }),

@@ -4,6 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '../support/eventually.ts';
+import { scoped } from '../support/scoped.ts';
 import { type ProcessReport, ProxyProcess } from './proxy-process.ts';
 import { tcp } from './routes.ts';
 import { Stage } from './stage.ts';
@@ -22,14 +23,17 @@ async function reported(
 }
 
 // L23
-test('with more clients than descriptors the newest are reset at once, and the others are not touched', async () => {
+test('with more clients than descriptors the newest are reset at once, and the others are not touched', async (t) => {
   for (const limit of [64, 160]) {
-    await using stage = new Stage();
+    const stage = scoped(t, new Stage());
     const backend = await stage.echo();
     const idle = limit / 2;
-    await using child = await ProxyProcess.start(
-      { routes: [tcp(backend.port)], limits: { maxConnections: 0 } },
-      { shell: `ulimit -n ${limit}` },
+    const child = scoped(
+      t,
+      await ProxyProcess.start(
+        { routes: [tcp(backend.port)], limits: { maxConnections: 0 } },
+        { shell: `ulimit -n ${limit}` },
+      ),
     );
     const before = await child.report();
     const port = before.listeners[0]?.port ?? 0;
@@ -64,17 +68,17 @@ test('with more clients than descriptors the newest are reset at once, and the o
   }
 });
 
-test('a listening socket that the service manager opened is taken over, with nobody lost', async () => {
-  await using stage = new Stage();
+test('a listening socket that the service manager opened is taken over, with nobody lost', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.echo();
   const manager = createServer().listen(0, '127.0.0.1');
   await once(manager, 'listening');
   const { port } = manager.address() as AddressInfo;
   const { fd } = (manager as unknown as { _handle: { fd: number } })._handle;
   const route = { ...tcp(backend.port), match: { ports: port, address: '127.0.0.1' } };
-  await using child = await ProxyProcess.start(
-    { routes: [route] },
-    { fd, shell: 'export LISTEN_FDS=1 LISTEN_PID=$$' },
+  const child = scoped(
+    t,
+    await ProxyProcess.start({ routes: [route] }, { fd, shell: 'export LISTEN_FDS=1 LISTEN_PID=$$' }),
   );
   manager.close();
   assert.deepEqual((await child.report()).listeners, [{ address: '127.0.0.1', port, routes: ['tcp'] }]);
@@ -83,8 +87,8 @@ test('a listening socket that the service manager opened is taken over, with nob
   assert.equal(await client.ending(), 'fin');
 });
 
-test('a listening socket that was meant for another process is left alone', async () => {
-  await using stage = new Stage();
+test('a listening socket that was meant for another process is left alone', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.echo();
   const manager = createServer().listen(0, '127.0.0.1');
   await once(manager, 'listening');

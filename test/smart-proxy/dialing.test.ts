@@ -6,14 +6,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { eventually } from '../support/eventually.ts';
+import { scoped } from '../support/scoped.ts';
 import { SkippingClock } from '../support/skipping-clock.ts';
 import { acting, tcp } from './routes.ts';
 import { Stage } from './stage.ts';
 import { SynSwallower } from './syn-swallower.ts';
 
 // L1, L2
-test('a refused dial closes its own client, and the next one is served', async () => {
-  await using stage = new Stage();
+test('a refused dial closes its own client, and the next one is served', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.echo();
   const dead = await stage.deadPort();
   const staged = await stage.proxy([tcp(dead, { name: 'dead' }), tcp(backend.port, { name: 'alive' })]);
@@ -30,8 +31,8 @@ test('a refused dial closes its own client, and the next one is served', async (
 });
 
 // L1, L2
-test('many refused dials at once leave nothing', async () => {
-  await using stage = new Stage();
+test('many refused dials at once leave nothing', async (t) => {
+  const stage = scoped(t, new Stage());
   const staged = await stage.proxy([tcp(await stage.deadPort())]);
   const clients = Array.from({ length: 200 }, () => stage.connect(staged.port));
   for (const client of clients) {
@@ -43,9 +44,9 @@ test('many refused dials at once leave nothing', async () => {
 });
 
 // L9
-test('a client that resets, or ends without a byte, aborts the dial', async () => {
-  await using swallower = await SynSwallower.start();
-  await using stage = new Stage();
+test('a client that resets, or ends without a byte, aborts the dial', async (t) => {
+  const swallower = scoped(t, await SynSwallower.start());
+  const stage = scoped(t, new Stage());
   const staged = await stage.proxy([tcp(swallower.port)]);
   const resetting = stage.connect(staged.port);
   await staged.inState('dialing');
@@ -60,9 +61,9 @@ test('a client that resets, or ends without a byte, aborts the dial', async () =
 });
 
 // L9
-test('a client that resets after bytes aborts the dial too', async () => {
-  await using swallower = await SynSwallower.start();
-  await using stage = new Stage();
+test('a client that resets after bytes aborts the dial too', async (t) => {
+  const swallower = scoped(t, await SynSwallower.start());
+  const stage = scoped(t, new Stage());
   const staged = await stage.proxy([tcp(swallower.port)]);
   const client = stage.connect(staged.port).send('request');
   await eventually('the bytes were read', () => staged.live[0]?.bytes.fromClient === 7);
@@ -72,8 +73,8 @@ test('a client that resets after bytes aborts the dial too', async () => {
 });
 
 // L9
-test('clients that leave just as their dial completes leave no connection to the backend', async () => {
-  await using stage = new Stage();
+test('clients that leave just as their dial completes leave no connection to the backend', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend(({ socket }) => socket.on('end', () => socket.end()));
   const staged = await stage.proxy([tcp(backend.port)]);
   const clients = Array.from({ length: 200 }, () => stage.connect(staged.port));
@@ -90,8 +91,8 @@ test('clients that leave just as their dial completes leave no connection to the
 });
 
 // L9
-test('a target function that answers after its client has left dials nobody', async () => {
-  await using stage = new Stage();
+test('a target function that answers after its client has left dials nobody', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend();
   const answer = Promise.withResolvers<string>();
   let aborted = false;
@@ -116,9 +117,9 @@ test('a target function that answers after its client has left dials nobody', as
 });
 
 // L10
-test('a thousand clients of a backend that swallows SYNs all end by their connect deadline', async () => {
-  await using swallower = await SynSwallower.start();
-  await using stage = new Stage();
+test('a thousand clients of a backend that swallows SYNs all end by their connect deadline', async (t) => {
+  const swallower = scoped(t, await SynSwallower.start());
+  const stage = scoped(t, new Stage());
   const clock = new SkippingClock();
   const staged = await stage.proxy(
     [tcp(swallower.port, { timeouts: { connectMs: 600_000 } })],
@@ -137,8 +138,8 @@ test('a thousand clients of a backend that swallows SYNs all end by their connec
   assert.deepEqual(staged.reasons(), { 'connect-timeout': 1000 });
 });
 
-test('what a client sends during a dial is bounded, and all of it arrives', async () => {
-  await using stage = new Stage();
+test('what a client sends during a dial is bounded, and all of it arrives', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend();
   const reached = Promise.withResolvers<string>();
   const staged = await stage.proxy([
@@ -161,8 +162,8 @@ test('what a client sends during a dial is bounded, and all of it arrives', asyn
   await staged.endedAs('client-closed');
 });
 
-test('of several targets a dead one is passed over, and the turns go by weight', async () => {
-  await using stage = new Stage();
+test('of several targets a dead one is passed over, and the turns go by weight', async (t) => {
+  const stage = scoped(t, new Stage());
   const [one, two] = [await stage.backend(), await stage.backend()];
   const targets = [
     { host: '127.0.0.1', port: await stage.deadPort() },
@@ -180,8 +181,8 @@ test('of several targets a dead one is passed over, and the turns go by weight',
   assert.deepEqual(staged.reasons(), { 'client-reset': 12 });
 });
 
-test('when every target is dead the last failure is the reason', async () => {
-  await using stage = new Stage();
+test('when every target is dead the last failure is the reason', async (t) => {
+  const stage = scoped(t, new Stage());
   const targets = [
     { host: '127.0.0.1', port: await stage.deadPort() },
     { socket: join(tmpdir(), 'smartproxy-nobody-listens-here.sock') },
@@ -194,8 +195,8 @@ test('when every target is dead the last failure is the reason', async () => {
   assert.equal(events.filter(({ what }) => what === 'dial-failed').length, 2);
 });
 
-test('a unix socket is a target like any other', async () => {
-  await using stage = new Stage();
+test('a unix socket is a target like any other', async (t) => {
+  const stage = scoped(t, new Stage());
   const folder = mkdtempSync(join(tmpdir(), 'smartproxy-dialing-'));
   const path = join(folder, 'backend.sock');
   const server = createServer((socket) => socket.pipe(socket)).listen(path);
@@ -211,8 +212,8 @@ test('a unix socket is a target like any other', async () => {
   rmSync(folder, { recursive: true });
 });
 
-test('a target function is told of the connection, and may be asynchronous', async () => {
-  await using stage = new Stage();
+test('a target function is told of the connection, and may be asynchronous', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.echo();
   const seen: unknown[] = [];
   const target = {
@@ -238,8 +239,8 @@ test('a target function is told of the connection, and may be asynchronous', asy
   ]);
 });
 
-test('a target function that throws, rejects or gives nonsense ends its own connection only', async () => {
-  await using stage = new Stage();
+test('a target function that throws, rejects or gives nonsense ends its own connection only', async (t) => {
+  const stage = scoped(t, new Stage());
   const bad = [
     () => {
       throw new Error('thrown');
@@ -264,8 +265,8 @@ test('a target function that throws, rejects or gives nonsense ends its own conn
   }
 });
 
-test('a target function that never answers has as long as a dial, and is the reason', async () => {
-  await using stage = new Stage();
+test('a target function that never answers has as long as a dial, and is the reason', async (t) => {
+  const stage = scoped(t, new Stage());
   const clock = new SkippingClock();
   const never = new Promise<string>(() => {});
   const staged = await stage.proxy(
@@ -281,8 +282,8 @@ test('a target function that never answers has as long as a dial, and is the rea
   await staged.endedAs('target-selection-failed in dialing');
 });
 
-test('a name that does not exist is the name’s fault', async () => {
-  await using stage = new Stage();
+test('a name that does not exist is the name’s fault', async (t) => {
+  const stage = scoped(t, new Stage());
   const staged = await stage.proxy([
     tcp(0, { action: { target: { host: 'does-not-exist.invalid', port: 9 } } }),
   ]);

@@ -9,6 +9,7 @@ import { test } from 'node:test';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { buildHello } from '../support/client-hellos.ts';
 import { eventually } from '../support/eventually.ts';
+import { scoped } from '../support/scoped.ts';
 import { patternBytes } from './pattern.ts';
 import type { Peer } from './peer.ts';
 import { acting, tcp, tls } from './routes.ts';
@@ -56,8 +57,8 @@ function counted({ bytesWritten, bytesRead }: Socket): { fromClient: number; toC
 }
 
 // M1
-test('bytes are what the client sent and received, the first ones once', async () => {
-  await using stage = new Stage();
+test('bytes are what the client sent and received, the first ones once', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.echo();
   const staged = await stage.proxy([
     tcp(backend.port, { action: { sendProxyProtocol: 2 } }),
@@ -87,8 +88,8 @@ test('bytes are what the client sent and received, the first ones once', async (
 });
 
 // M1
-test('a PROXY header is no payload, whether it is read or written', async () => {
-  await using stage = new Stage();
+test('a PROXY header is no payload, whether it is read or written', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.echo();
   const header = 'PROXY TCP4 192.0.2.7 198.51.100.1 4711 443\r\n';
   const staged = await stage.proxy([tcp(backend.port)], { proxyProtocol: { trustedSources: ['127.0.0.1'] } });
@@ -103,8 +104,8 @@ test('a PROXY header is no payload, whether it is read or written', async () => 
 });
 
 // M1
-test('TLS that passes through is counted as it is on the wire', async () => {
-  await using stage = new Stage();
+test('TLS that passes through is counted as it is on the wire', async (t) => {
+  const stage = scoped(t, new Stage());
   const { cert, key } = certify('a.test');
   const server = createTlsServer({ cert, key }, (socket) => {
     socket.on('data', (bytes) => socket.end(bytes)).on('error', () => {});
@@ -127,8 +128,8 @@ test('TLS that passes through is counted as it is on the wire', async () => {
   server.close();
 });
 
-test('live connections are in the sums, and each ended one is in exactly one place', async () => {
-  await using stage = new Stage();
+test('live connections are in the sums, and each ended one is in exactly one place', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.echo();
   const staged = await stage.proxy(
     [
@@ -180,8 +181,8 @@ function watch(peer: Peer, byte: number): { strange: number } {
 }
 
 // L26
-test('not one byte of a connection appears in another, while one idles, one dials, and one is cut', async () => {
-  await using stage = new Stage();
+test('not one byte of a connection appears in another, while one idles, one dials, and one is cut', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend();
   const slow = await stage.backend();
   const reached = Promise.withResolvers<string>();

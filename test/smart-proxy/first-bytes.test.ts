@@ -9,6 +9,7 @@ import {
   inRecords,
 } from '../support/client-hellos.ts';
 import { eventually } from '../support/eventually.ts';
+import { scoped } from '../support/scoped.ts';
 import { SkippingClock } from '../support/skipping-clock.ts';
 import { tcp, tls } from './routes.ts';
 import { type Backend, Stage, type StagedProxy } from './stage.ts';
@@ -55,10 +56,10 @@ async function realHello(options: { ecdhCurve?: string } = {}): Promise<Uint8Arr
 }
 
 // T1
-test('a post-quantum hello with the name at its end is routed whole, at any split', async () => {
+test('a post-quantum hello with the name at its end is routed whole, at any split', async (t) => {
   const hello = buildHello({ serverName: 'a.test', keyShareBytes: 1500, alpn: ['h2'] });
   assert.ok(hello.length > 1600);
-  await using stage = new Stage();
+  const stage = scoped(t, new Stage());
   const scene = await named(stage);
   for (const at of [1, 2, 5, 9, 43, 700, 1599, hello.length - 7, hello.length - 1]) {
     await arrives(scene, stage, [hello.subarray(0, at), hello.subarray(at)]);
@@ -70,10 +71,10 @@ test('a post-quantum hello with the name at its end is routed whole, at any spli
 });
 
 // T1
-test('the hello of a real client is routed whole, at any split', async () => {
+test('the hello of a real client is routed whole, at any split', async (t) => {
   const postQuantum = Number.parseFloat(process.versions.openssl) >= 3.5;
   const hello = await realHello(postQuantum ? { ecdhCurve: 'X25519MLKEM768' } : {});
-  await using stage = new Stage();
+  const stage = scoped(t, new Stage());
   const scene = await named(stage);
   for (const at of [1, 6, 100, hello.length - 1]) {
     await arrives(scene, stage, [hello.subarray(0, at), hello.subarray(at)]);
@@ -81,8 +82,8 @@ test('the hello of a real client is routed whole, at any split', async () => {
 });
 
 // T2
-test('a hello over many records is never taken for another name or for none', async () => {
-  await using stage = new Stage();
+test('a hello over many records is never taken for another name or for none', async (t) => {
+  const stage = scoped(t, new Stage());
   const scene = await named(stage);
   const message = buildHelloMessage({ serverName: 'a.test', keyShareBytes: 1216 });
   for (const sizes of [[1, 20_000], [2, 20_000], [3, 20_000], [4, 20_000], [1], [100], [1400, 7]]) {
@@ -92,8 +93,8 @@ test('a hello over many records is never taken for another name or for none', as
 });
 
 // T3
-test('a hello over the limit is turned away, and never taken for plain text', async () => {
-  await using stage = new Stage();
+test('a hello over the limit is turned away, and never taken for plain text', async (t) => {
+  const stage = scoped(t, new Stage());
   const [plain, encrypted] = [await stage.backend(), await stage.backend()];
   const limits = { initialDataBytes: 1024 };
   const ports = await stage.deadPort();
@@ -108,8 +109,8 @@ test('a hello over the limit is turned away, and never taken for plain text', as
 });
 
 // T4
-test('a hello that comes byte by byte ends by the deadline for all of it', async () => {
-  await using stage = new Stage();
+test('a hello that comes byte by byte ends by the deadline for all of it', async (t) => {
+  const stage = scoped(t, new Stage());
   const clock = new SkippingClock();
   const backend = await stage.backend();
   const timeouts = { initialDataMs: 100_000 };
@@ -130,8 +131,8 @@ test('a hello that comes byte by byte ends by the deadline for all of it', async
 });
 
 // T5
-test('unknown extensions are passed over, and an ECH hello goes by its outer name and says so', async () => {
-  await using stage = new Stage();
+test('unknown extensions are passed over, and an ECH hello goes by its outer name and says so', async (t) => {
+  const stage = scoped(t, new Stage());
   const grease: HelloDescription = {
     serverName: 'a.test',
     before: [[0x0a0a, new Uint8Array(0)]],
@@ -150,8 +151,8 @@ test('unknown extensions are passed over, and an ECH hello goes by its outer nam
 });
 
 // T6
-test('every kind of strange name has one outcome, and is safe to log', async () => {
-  await using stage = new Stage();
+test('every kind of strange name has one outcome, and is safe to log', async (t) => {
+  const stage = scoped(t, new Stage());
   const { staged, wanted, fallback } = await named(stage);
   const routed: [string, string | null][] = [
     ['A.TeSt', 'a.test'],
@@ -193,8 +194,8 @@ test('every kind of strange name has one outcome, and is safe to log', async () 
 });
 
 // T7
-test('a client without a name takes the route for every name', async () => {
-  await using stage = new Stage();
+test('a client without a name takes the route for every name', async (t) => {
+  const stage = scoped(t, new Stage());
   const { staged, wanted, fallback } = await named(stage);
   const hello = buildHello({ serverName: null });
   const client = stage.connect(staged.port).send(hello);
@@ -205,8 +206,8 @@ test('a client without a name takes the route for every name', async () => {
 });
 
 // T7
-test('where no route takes the name, or no name, the client gets an alert that says so', async () => {
-  await using stage = new Stage();
+test('where no route takes the name, or no name, the client gets an alert that says so', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend();
   const staged = await stage.proxy([tls('a.test', backend.port)]);
   for (const [index, serverName] of [null, 'b.test', 'sub.a.test'].entries()) {
@@ -227,8 +228,8 @@ test('where no route takes the name, or no name, the client gets an alert that s
 });
 
 // T9
-test('a client that leaves in mid-hello, at any byte, leaves nothing', async () => {
-  await using stage = new Stage();
+test('a client that leaves in mid-hello, at any byte, leaves nothing', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend();
   const staged = await stage.proxy([tls('a.test', backend.port)]);
   const hello = buildHello({ keyShareBytes: 1216 });
@@ -251,8 +252,8 @@ test('a client that leaves in mid-hello, at any byte, leaves nothing', async () 
 });
 
 // T10
-test('clear-text HTTP on a TLS port is answered with a 400, and garbage is closed', async () => {
-  await using stage = new Stage();
+test('clear-text HTTP on a TLS port is answered with a 400, and garbage is closed', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend();
   const staged = await stage.proxy([tls('a.test', backend.port)]);
   const http = stage.connect(staged.port).send('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n');
@@ -273,8 +274,8 @@ test('clear-text HTTP on a TLS port is answered with a 400, and garbage is close
 });
 
 // T10
-test('TLS on a plain TCP port is relayed as the bytes that it is', async () => {
-  await using stage = new Stage();
+test('TLS on a plain TCP port is relayed as the bytes that it is', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.echo();
   const staged = await stage.proxy([tcp(backend.port)]);
   const hello = buildHello();
@@ -284,8 +285,8 @@ test('TLS on a plain TCP port is relayed as the bytes that it is', async () => {
 });
 
 // T10
-test('silence on a TLS port ends by its deadline', async () => {
-  await using stage = new Stage();
+test('silence on a TLS port ends by its deadline', async (t) => {
+  const stage = scoped(t, new Stage());
   const clock = new SkippingClock();
   const backend = await stage.backend();
   const staged = await stage.proxy([tls('a.test', backend.port)], {}, { clock });
@@ -298,8 +299,8 @@ test('silence on a TLS port ends by its deadline', async () => {
 });
 
 // L18
-test('a server that speaks first is heard at once by a client that says nothing', async () => {
-  await using stage = new Stage();
+test('a server that speaks first is heard at once by a client that says nothing', async (t) => {
+  const stage = scoped(t, new Stage());
   // Time stands still for the deadline of the first bytes: only not waiting for it helps.
   const backend = await stage.backend((peer) => peer.send('220 ready\r\n'));
   const staged = await stage.proxy([tcp(backend.port, { timeouts: { initialDataMs: 0 } })]);
@@ -314,8 +315,8 @@ test('a server that speaks first is heard at once by a client that says nothing'
 });
 
 // L21
-test('health checks that connect and close leave no record and one quiet line each', async () => {
-  await using stage = new Stage();
+test('health checks that connect and close leave no record and one quiet line each', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend(({ socket }) => socket.on('end', () => socket.end()));
   const staged = await stage.proxy([tls('a.test', backend.port), tcp(backend.port)]);
   const names = ['a.test', 'tcp'];

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../support/eventually.ts';
+import { scoped } from '../support/scoped.ts';
 import { SkippingClock } from '../support/skipping-clock.ts';
 import { patternAt, patternBytes } from './pattern.ts';
 import { tcp } from './routes.ts';
 import { Stage } from './stage.ts';
 
 // L4
-test('a client that ends its half after the request gets the whole answer, and closed the connection', async () => {
-  await using stage = new Stage();
+test('a client that ends its half after the request gets the whole answer, and closed the connection', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend();
   const staged = await stage.proxy([tcp(backend.port)]);
   const client = stage.connect(staged.port).end('request');
@@ -24,8 +25,8 @@ test('a client that ends its half after the request gets the whole answer, and c
 });
 
 // L4
-test('a client that sends its request and its FIN before the target is reached gets the whole answer', async () => {
-  await using stage = new Stage();
+test('a client that sends its request and its FIN before the target is reached gets the whole answer', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend();
   const reached = Promise.withResolvers<string>();
   const staged = await stage.proxy([
@@ -44,8 +45,8 @@ test('a client that sends its request and its FIN before the target is reached g
   await staged.endedAs('client-closed in half-closed');
 });
 
-test('a server that ends its half first closed the connection, and gets what the client still sends', async () => {
-  await using stage = new Stage();
+test('a server that ends its half first closed the connection, and gets what the client still sends', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend();
   const staged = await stage.proxy([tcp(backend.port)]);
   const client = stage.connect(staged.port).send('1');
@@ -60,8 +61,8 @@ test('a server that ends its half first closed the connection, and gets what the
 });
 
 // L5
-test('a backend that sends 50 MB and closes, and a reader that stops for a while, lose no byte', async () => {
-  await using stage = new Stage();
+test('a backend that sends 50 MB and closes, and a reader that stops for a while, lose no byte', async (t) => {
+  const stage = scoped(t, new Stage());
   const size = 50 * 1024 * 1024;
   const backend = await stage.backend(({ socket }) => {
     let sent = 0;
@@ -107,8 +108,8 @@ test('a backend that sends 50 MB and closes, and a reader that stops for a while
 });
 
 // L7
-test('a half-closed connection lives as long as the other half streams', async () => {
-  await using stage = new Stage();
+test('a half-closed connection lives as long as the other half streams', async (t) => {
+  const stage = scoped(t, new Stage());
   const clock = new SkippingClock();
   const backend = await stage.backend();
   const timeouts = { halfCloseMs: 100_000, inactivityMs: 0 };
@@ -127,8 +128,8 @@ test('a half-closed connection lives as long as the other half streams', async (
 });
 
 // L8
-test('a half-closed connection whose other side falls silent is reset by its deadline', async () => {
-  await using stage = new Stage();
+test('a half-closed connection whose other side falls silent is reset by its deadline', async (t) => {
+  const stage = scoped(t, new Stage());
   const clock = new SkippingClock();
   const backend = await stage.backend();
   const staged = await stage.proxy(
@@ -152,8 +153,8 @@ test('a half-closed connection whose other side falls silent is reset by its dea
 });
 
 // L13
-test('a one-way upload without any reply is not idle', async () => {
-  await using stage = new Stage();
+test('a one-way upload without any reply is not idle', async (t) => {
+  const stage = scoped(t, new Stage());
   const clock = new SkippingClock();
   const backend = await stage.backend();
   const staged = await stage.proxy(
@@ -175,9 +176,9 @@ test('a one-way upload without any reply is not idle', async () => {
 });
 
 // L19
-test('a reset on either side is a reset on the other', async () => {
+test('a reset on either side is a reset on the other', async (t) => {
   for (const from of ['client', 'target'] as const) {
-    await using stage = new Stage();
+    const stage = scoped(t, new Stage());
     const backend = await stage.backend();
     const staged = await stage.proxy([tcp(backend.port)]);
     const client = stage.connect(staged.port).send('half of a trans');
@@ -193,8 +194,8 @@ test('a reset on either side is a reset on the other', async () => {
 });
 
 // L19
-test('a reset of a half-closed connection is a reset on the other side too', async () => {
-  await using stage = new Stage();
+test('a reset of a half-closed connection is a reset on the other side too', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend();
   const staged = await stage.proxy([tcp(backend.port)]);
   const client = stage.connect(staged.port).end('request');

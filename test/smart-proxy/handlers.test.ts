@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import type { RouteContext } from '../../src/config/resolved.ts';
 import { buildHello } from '../support/client-hellos.ts';
 import { eventually } from '../support/eventually.ts';
+import { scoped } from '../support/scoped.ts';
 import { acting } from './routes.ts';
 import { Stage } from './stage.ts';
 
@@ -12,8 +13,8 @@ type Handle = (stream: Duplex, context: RouteContext) => void | Promise<void>;
 
 const handler = (handle: Handle, name = 'handler') => acting({ type: 'handler', handle }, { name });
 
-test('a handler gets the stream and the context, and its end is the ending', async () => {
-  await using stage = new Stage();
+test('a handler gets the stream and the context, and its end is the ending', async (t) => {
+  const stage = scoped(t, new Stage());
   const contexts: RouteContext[] = [];
   const staged = await stage.proxy([
     handler(async (stream, context) => {
@@ -36,8 +37,8 @@ test('a handler gets the stream and the context, and its end is the ending', asy
 });
 
 // L24
-test('a handler that throws at once, or rejects early or late, ends its own connection only', async () => {
-  await using stage = new Stage();
+test('a handler that throws at once, or rejects early or late, ends its own connection only', async (t) => {
+  const stage = scoped(t, new Stage());
   const failures: Record<string, Handle> = {
     throws: () => {
       throw new Error('thrown');
@@ -143,8 +144,8 @@ test('a handler that answered early still reads everything, however slowly', asy
 });
 
 // L24
-test('a slow handler loses no first byte', async () => {
-  await using stage = new Stage();
+test('a slow handler loses no first byte', async (t) => {
+  const stage = scoped(t, new Stage());
   const hello = buildHello({ serverName: 'slow.test' });
   const go = Promise.withResolvers<void>();
   const route = acting(
@@ -169,8 +170,8 @@ test('a slow handler loses no first byte', async () => {
   await staged.endedAs('client-closed');
 });
 
-test('a handler hears of a reset, by its stream and by the signal', async () => {
-  await using stage = new Stage();
+test('a handler hears of a reset, by its stream and by the signal', async (t) => {
+  const stage = scoped(t, new Stage());
   const heard: string[] = [];
   const staged = await stage.proxy([
     handler((stream, { signal }) => {
@@ -187,8 +188,8 @@ test('a handler hears of a reset, by its stream and by the signal', async () => 
   assert.deepEqual(heard.toSorted()[0], 'abort');
 });
 
-test('a handler that destroys its stream without an error has its words delivered', async () => {
-  await using stage = new Stage();
+test('a handler that destroys its stream without an error has its words delivered', async (t) => {
+  const stage = scoped(t, new Stage());
   const staged = await stage.proxy([
     handler((stream) => {
       stream.write('goodbye', () => stream.destroy());
@@ -201,8 +202,8 @@ test('a handler that destroys its stream without an error has its words delivere
   await staged.endedAs('handler-ended');
 });
 
-test('a handler that is left by its client in mid-answer ends with it', async () => {
-  await using stage = new Stage();
+test('a handler that is left by its client in mid-answer ends with it', async (t) => {
+  const stage = scoped(t, new Stage());
   const staged = await stage.proxy([
     handler((stream) => {
       const chunk = Buffer.alloc(65_536);
@@ -220,8 +221,8 @@ test('a handler that is left by its client in mid-answer ends with it', async ()
 });
 
 // L25
-test('an end and a reset of the same socket in the same tick free the descriptor', async () => {
-  await using stage = new Stage();
+test('an end and a reset of the same socket in the same tick free the descriptor', async (t) => {
+  const stage = scoped(t, new Stage());
   const staged = await stage.proxy([
     handler((stream) => {
       stream.end();
@@ -248,8 +249,8 @@ test('an end and a reset of the same socket in the same tick free the descriptor
   assert.deepEqual(staged.reasons(), { 'handler-failed': 20, operator: 10 });
 });
 
-test('block closes, or resets, and no handler or target is asked', async () => {
-  await using stage = new Stage();
+test('block closes, or resets, and no handler or target is asked', async (t) => {
+  const stage = scoped(t, new Stage());
   const staged = await stage.proxy([
     acting({ type: 'block' }, { name: 'closed' }),
     acting({ type: 'block', how: 'reset' }, { name: 'reset' }),

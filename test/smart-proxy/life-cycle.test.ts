@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../support/eventually.ts';
 import { holdings, holdsNoMoreThan } from '../support/nothing-left.ts';
+import { scoped } from '../support/scoped.ts';
 import { SkippingClock } from '../support/skipping-clock.ts';
 import { acting, tcp } from './routes.ts';
 import { Stage } from './stage.ts';
 
 // L11
-test('thousands of idle connections that expire together all end, over many turns of the loop', async () => {
-  await using stage = new Stage();
+test('thousands of idle connections that expire together all end, over many turns of the loop', async (t) => {
+  const stage = scoped(t, new Stage());
   const clock = new SkippingClock();
   const count = 2000;
   const timeouts = { inactivityMs: 600_000 };
@@ -39,8 +40,8 @@ test('thousands of idle connections that expire together all end, over many turn
 });
 
 // L14
-test('deadlines beyond the longest timer do not fire at once', async () => {
-  await using stage = new Stage();
+test('deadlines beyond the longest timer do not fire at once', async (t) => {
+  const stage = scoped(t, new Stage());
   const warnings: string[] = [];
   const onWarning = ({ name }: Error) => warnings.push(name);
   process.on('warning', onWarning);
@@ -64,8 +65,8 @@ test('deadlines beyond the longest timer do not fire at once', async () => {
 });
 
 // L14
-test('a deadline beyond the longest timer fires when it is due', async () => {
-  await using stage = new Stage();
+test('a deadline beyond the longest timer fires when it is due', async (t) => {
+  const stage = scoped(t, new Stage());
   const clock = new SkippingClock();
   const backend = await stage.echo();
   const staged = await stage.proxy([tcp(backend.port)], { timeouts: { inactivityMs: 2 ** 32 } }, { clock });
@@ -79,8 +80,8 @@ test('a deadline beyond the longest timer fires when it is due', async () => {
 });
 
 // L15
-test('after ten thousand connections every count is where it was', async () => {
-  await using stage = new Stage();
+test('after ten thousand connections every count is where it was', async (t) => {
+  const stage = scoped(t, new Stage());
   const warnings: Error[] = [];
   const onWarning = (warning: Error) => warnings.push(warning);
   process.on('warning', onWarning);
@@ -120,9 +121,9 @@ test('after ten thousand connections every count is where it was', async () => {
 });
 
 // L22
-test('a peer that stops reading is ended by the deadline of its writes, and costs bounded memory until then', async () => {
+test('a peer that stops reading is ended by the deadline of its writes, and costs bounded memory until then', async (t) => {
   for (const stopped of ['client', 'server'] as const) {
-    await using stage = new Stage();
+    const stage = scoped(t, new Stage());
     const clock = new SkippingClock();
     const backend = await stage.backend();
     const timeouts = { stalledWriteMs: 100_000, inactivityMs: 0 };
@@ -159,8 +160,8 @@ test('a peer that stops reading is ended by the deadline of its writes, and cost
   }
 });
 
-test('a connection that is as old as it may get is reset', async () => {
-  await using stage = new Stage();
+test('a connection that is as old as it may get is reset', async (t) => {
+  const stage = scoped(t, new Stage());
   const clock = new SkippingClock();
   const backend = await stage.echo();
   const staged = await stage.proxy([tcp(backend.port)], { timeouts: { maxLifetimeMs: 100_000 } }, { clock });
@@ -173,8 +174,8 @@ test('a connection that is as old as it may get is reset', async () => {
   await staged.endedAs('max-lifetime in established');
 });
 
-test('an operator ends one connection and no other', async () => {
-  await using stage = new Stage();
+test('an operator ends one connection and no other', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.echo();
   const staged = await stage.proxy([tcp(backend.port)]);
   const [one, two] = [stage.connect(staged.port).send('one'), stage.connect(staged.port).send('two')];
@@ -193,8 +194,8 @@ test('an operator ends one connection and no other', async () => {
   await two.gets('two more');
 });
 
-test('a record can be asked for while it lives and after, and explains its route', async () => {
-  await using stage = new Stage();
+test('a record can be asked for while it lives and after, and explains its route', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.echo();
   const staged = await stage.proxy([tcp(backend.port), acting({ type: 'block' }, { name: 'other' })]);
   const client = stage.connect(staged.portOf('tcp')).send('x');
@@ -224,8 +225,8 @@ test('a record can be asked for while it lives and after, and explains its route
   assert.throws(() => control.explain('nobody'), { code: 'invalid-target' });
 });
 
-test('events tell of the start, of each connection, and of its end', async () => {
-  await using stage = new Stage();
+test('events tell of the start, of each connection, and of its end', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.echo();
   const staged = stage.unstarted([tcp(backend.port)]);
   const told: string[] = [];
@@ -240,9 +241,9 @@ test('events tell of the start, of each connection, and of its end', async () =>
   assert.deepEqual(told, ['ready 1 null', 'connection accepted null', 'closed closed client-closed']);
 });
 
-test('an observer that throws keeps no connection from its end', async () => {
+test('an observer that throws keeps no connection from its end', async (t) => {
   const thrown: Error[] = [];
-  await using stage = new Stage({ errorsInLog: ['observer-failed'] });
+  const stage = scoped(t, new Stage({ errorsInLog: ['observer-failed'] }));
   const backend = await stage.echo();
   const staged = await stage.proxy([tcp(backend.port)]);
   staged.proxy.on('connection', () => {

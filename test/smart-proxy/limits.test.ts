@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { buildHello } from '../support/client-hellos.ts';
 import { eventually } from '../support/eventually.ts';
+import { scoped } from '../support/scoped.ts';
 import { SkippingClock } from '../support/skipping-clock.ts';
 import type { Peer } from './peer.ts';
 import { acting, tcp, tls } from './routes.ts';
@@ -21,8 +22,8 @@ function total(staged: StagedProxy): number {
 }
 
 // S1
-test('of many at once exactly as many as the limit for an address are admitted, on any kind of route', async () => {
-  await using stage = new Stage();
+test('of many at once exactly as many as the limit for an address are admitted, on any kind of route', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend();
   const routes = [
     tcp(backend.port),
@@ -45,8 +46,8 @@ test('of many at once exactly as many as the limit for an address are admitted, 
 });
 
 // S1
-test('a slot that is freed is given to the next client of the address, and other addresses have their own', async () => {
-  await using stage = new Stage();
+test('a slot that is freed is given to the next client of the address, and other addresses have their own', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend();
   const staged = await stage.proxy([tcp(backend.port)], { limits: { maxConnectionsPerIp: 1 } });
   const holder = stage.connect(staged.port);
@@ -64,8 +65,8 @@ test('a slot that is freed is given to the next client of the address, and other
 });
 
 // S2
-test('thousands of addresses that came and went are forgotten', async () => {
-  await using stage = new Stage();
+test('thousands of addresses that came and went are forgotten', async (t) => {
+  const stage = scoped(t, new Stage());
   const staged = await stage.proxy([acting({ type: 'block' })], {
     proxyProtocol: { trustedSources: ['127.0.0.1'] },
     limits: { maxConnectionsPerIp: 3 },
@@ -82,8 +83,8 @@ test('thousands of addresses that came and went are forgotten', async () => {
 });
 
 // S3
-test('a flood beyond the rate of its address is refused, and told in a few lines with the count', async () => {
-  await using stage = new Stage();
+test('a flood beyond the rate of its address is refused, and told in a few lines with the count', async (t) => {
+  const stage = scoped(t, new Stage());
   const clock = new SkippingClock();
   const backend = await stage.backend();
   const limits = { connectionsPerMinutePerIp: 5 };
@@ -107,8 +108,8 @@ test('a flood beyond the rate of its address is refused, and told in a few lines
 });
 
 // S4
-test('a route that is full refuses, and its neighbours on the same port do not', async () => {
-  await using stage = new Stage();
+test('a route that is full refuses, and its neighbours on the same port do not', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend();
   const staged = await stage.proxy([
     tls('a.test', backend.port, { limits: { maxConnections: 2 } }),
@@ -131,8 +132,8 @@ test('a route that is full refuses, and its neighbours on the same port do not',
   next.reset();
 });
 
-test('the limit of the process holds over all routes', async () => {
-  await using stage = new Stage();
+test('the limit of the process holds over all routes', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend();
   const routes = [tcp(backend.port, { name: 'one' }), tcp(backend.port, { name: 'two' })];
   const staged = await stage.proxy(routes, { limits: { maxConnections: 3 } });
@@ -144,8 +145,8 @@ test('the limit of the process holds over all routes', async () => {
   for (const client of clients) client.reset();
 });
 
-test('lists of a route let in and keep out by address', async () => {
-  await using stage = new Stage();
+test('lists of a route let in and keep out by address', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend((peer) => peer.send('welcome'));
   const staged = await stage.proxy([
     tcp(backend.port, { security: { allow: ['127.0.0.0/29'], block: ['127.0.0.3'] } }),

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import net from 'node:net';
 import { test } from 'node:test';
 import { SmartProxy } from '../../src/index.ts';
+import { scoped } from '../support/scoped.ts';
 
 async function greeting(port: number): Promise<string> {
   const socket = net.connect(port, '127.0.0.1');
@@ -27,9 +28,9 @@ async function freePort(): Promise<number> {
 }
 
 // R3
-test('a listener that moves from one address to all makes room for itself, or stays when refused', async () => {
+test('a listener that moves from one address to all makes room for itself, or stays when refused', async (t) => {
   const port = await freePort();
-  await using proxy = new SmartProxy({ routes: [route('one', port, '127.0.0.1')] });
+  const proxy = scoped(t, new SmartProxy({ routes: [route('one', port, '127.0.0.1')] }));
   await proxy.start();
   assert.equal(await greeting(port), 'one');
   await proxy.updateRoutes([route('all', port)]);

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Route } from '../../src/config/schema.ts';
 import { buildHello } from '../support/client-hellos.ts';
+import { scoped } from '../support/scoped.ts';
 import { acting, tcp, tls } from './routes.ts';
 import { Stage } from './stage.ts';
 
-test('a range of ports is one route on many listeners, and the target can be the same port', async () => {
-  await using stage = new Stage();
+test('a range of ports is one route on many listeners, and the target can be the same port', async (t) => {
+  const stage = scoped(t, new Stage());
   const from = await stage.freeRange(4);
   const ports: number[] = [];
   const target = {
@@ -35,8 +36,8 @@ test('a range of ports is one route on many listeners, and the target can be the
   assert.deepEqual(ports, [from, from + 1, from + 2, from + 3]);
 });
 
-test('routes that can be told apart share a port, by name and by client', async () => {
-  await using stage = new Stage();
+test('routes that can be told apart share a port, by name and by client', async (t) => {
+  const stage = scoped(t, new Stage());
   const ports = await stage.deadPort();
   const [one, two, plain] = [await stage.backend(), await stage.backend(), await stage.backend()];
   const shared = (route: Route, clientIp?: string[]): Route => ({
@@ -58,8 +59,8 @@ test('routes that can be told apart share a port, by name and by client', async 
   await (await plain.peer()).gets('not TLS at all');
 });
 
-test('routes that are bound to addresses take what comes in there, and nothing else', async () => {
-  await using stage = new Stage();
+test('routes that are bound to addresses take what comes in there, and nothing else', async (t) => {
+  const stage = scoped(t, new Stage());
   const port = await stage.deadPort();
   const at = (address: string): Route => ({
     ...acting({ type: 'handler', handle: (stream) => void stream.end(address) }, { name: address }),
@@ -77,8 +78,8 @@ test('routes that are bound to addresses take what comes in there, and nothing e
   assert.equal(elsewhere.error?.code, 'ECONNREFUSED');
 });
 
-test('IPv6 clients and targets are served', async () => {
-  await using stage = new Stage();
+test('IPv6 clients and targets are served', async (t) => {
+  const stage = scoped(t, new Stage());
   const staged = await stage.proxy([
     {
       ...acting({ type: 'handler', handle: (stream) => void stream.pipe(stream) }, { name: 'six' }),
@@ -93,8 +94,8 @@ test('IPv6 clients and targets are served', async () => {
   assert.equal((await staged.ended()).client.ip, '::1');
 });
 
-test('each plain TCP route on port 0 has a port of its own, and keeps it over updates', async () => {
-  await using stage = new Stage();
+test('each plain TCP route on port 0 has a port of its own, and keeps it over updates', async (t) => {
+  const stage = scoped(t, new Stage());
   const [one, two] = [await stage.echo(), await stage.echo()];
   const routes = [tcp(one.port, { name: 'one' }), tcp(two.port, { name: 'two' })];
   const staged = await stage.proxy(routes);

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { crc32c } from '../../src/base/crc32c.ts';
 import { buildHello, concat, latin1, uint16, vector16 } from '../support/client-hellos.ts';
 import { eventually } from '../support/eventually.ts';
+import { scoped } from '../support/scoped.ts';
 import { SkippingClock } from '../support/skipping-clock.ts';
 import { tcp, tls } from './routes.ts';
 import { type Backend, Stage, type StagedProxy } from './stage.ts';
@@ -74,8 +75,8 @@ async function refused({ stage, staged, backend }: Scene, header: Uint8Array): P
 }
 
 // P1
-test('a version 1 header is believed in any split, and what follows it is kept', async () => {
-  await using stage = new Stage();
+test('a version 1 header is believed in any split, and what follows it is kept', async (t) => {
+  const stage = scoped(t, new Stage());
   const scene = await trusting(stage);
   const headers: [string, string][] = [
     ['PROXY TCP4 192.0.2.7 198.51.100.1 4711 443\r\n', '192.0.2.7 4711'],
@@ -89,8 +90,8 @@ test('a version 1 header is believed in any split, and what follows it is kept',
 });
 
 // P1
-test('a version 1 header that is not exact is refused', async () => {
-  await using stage = new Stage();
+test('a version 1 header that is not exact is refused', async (t) => {
+  const stage = scoped(t, new Stage());
   const scene = await trusting(stage);
   const headers = [
     `PROXY TCP4 192.0.2.7 198.51.100.1 4711 443${' '.repeat(107)}`,
@@ -105,8 +106,8 @@ test('a version 1 header that is not exact is refused', async () => {
 });
 
 // P2
-test('a version 2 header is believed in any split, and what follows it is kept', async () => {
-  await using stage = new Stage();
+test('a version 2 header is believed in any split, and what follows it is kept', async (t) => {
+  const stage = scoped(t, new Stage());
   const scene = await trusting(stage);
   const unix = v2(1, 0x31, new Uint8Array(216));
   const headers: [Uint8Array, string][] = [
@@ -123,8 +124,8 @@ test('a version 2 header is believed in any split, and what follows it is kept',
 });
 
 // P2
-test('a version 2 header that is not exact is refused', async () => {
-  await using stage = new Stage();
+test('a version 2 header that is not exact is refused', async (t) => {
+  const stage = scoped(t, new Stage());
   const scene = await trusting(stage);
   const pastTheEnd = concat(Uint8Array.of(2), uint16(100), latin1('short'));
   const headers = [
@@ -139,8 +140,8 @@ test('a version 2 header that is not exact is refused', async () => {
 });
 
 // P3
-test('a header from a stranger is relayed unread on plain TCP, and refused where TLS is spoken', async () => {
-  await using stage = new Stage();
+test('a header from a stranger is relayed unread on plain TCP, and refused where TLS is spoken', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend();
   const trust = { proxyProtocol: { trustedSources: ['192.0.2.0/24'] } };
   const staged = await stage.proxy([tcp(backend.port), tls('a.test', backend.port)], trust);
@@ -159,8 +160,8 @@ test('a header from a stranger is relayed unread on plain TCP, and refused where
 });
 
 // P4
-test('a trusted peer that is silent, or sends no header, gives its slot back', async () => {
-  await using stage = new Stage();
+test('a trusted peer that is silent, or sends no header, gives its slot back', async (t) => {
+  const stage = scoped(t, new Stage());
   const clock = new SkippingClock();
   const backend = await stage.backend();
   const options = { ...trustLoopback, limits: { maxConnections: 1 } };
@@ -185,8 +186,8 @@ test('a trusted peer that is silent, or sends no header, gives its slot back', a
 });
 
 // P4
-test('a trusted peer that sends a header and then nothing is bounded by the same deadline', async () => {
-  await using stage = new Stage();
+test('a trusted peer that sends a header and then nothing is bounded by the same deadline', async (t) => {
+  const stage = scoped(t, new Stage());
   const clock = new SkippingClock();
   const backend = await stage.backend();
   const staged = await stage.proxy([tls('a.test', backend.port)], trustLoopback, { clock });
@@ -202,8 +203,8 @@ test('a trusted peer that sends a header and then nothing is bounded by the same
 });
 
 // P5
-test('behind another proxy limits and records go by the real clients', async () => {
-  await using stage = new Stage();
+test('behind another proxy limits and records go by the real clients', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend();
   const inner = await stage.proxy([tcp(backend.port)], {
     ...trustLoopback,
@@ -229,8 +230,8 @@ test('behind another proxy limits and records go by the real clients', async () 
 });
 
 // P6
-test('an IPv4 address in IPv6 clothes is the same address to limits and lists', async () => {
-  await using stage = new Stage();
+test('an IPv4 address in IPv6 clothes is the same address to limits and lists', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend();
   const route = tcp(backend.port, { security: { block: ['192.0.2.66'] } });
   const staged = await stage.proxy([route], { ...trustLoopback, limits: { maxConnectionsPerIp: 1 } });
@@ -249,9 +250,9 @@ test('an IPv4 address in IPv6 clothes is the same address to limits and lists', 
   await staged.ended(3);
 });
 
-test('both versions of the header that is sent are read again, with the name and the id', async () => {
+test('both versions of the header that is sent are read again, with the name and the id', async (t) => {
   for (const version of [1, 2] as const) {
-    await using stage = new Stage();
+    const stage = scoped(t, new Stage());
     const backend = await stage.backend();
     const inner = await stage.proxy([tls('a.test', backend.port)], trustLoopback);
     const outer = await stage.proxy([tls('a.test', inner.port, { action: { sendProxyProtocol: version } })]);

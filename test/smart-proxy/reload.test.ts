@@ -5,13 +5,14 @@ import { test } from 'node:test';
 import type { Route } from '../../src/config/schema.ts';
 import { buildHello } from '../support/client-hellos.ts';
 import { eventually } from '../support/eventually.ts';
+import { scoped } from '../support/scoped.ts';
 import { SkippingClock } from '../support/skipping-clock.ts';
 import { acting, tcp, tls } from './routes.ts';
 import { Stage } from './stage.ts';
 
 // R1
-test('five updates while clients come and go fail not one of them', async () => {
-  await using stage = new Stage();
+test('five updates while clients come and go fail not one of them', async (t) => {
+  const stage = scoped(t, new Stage());
   const [one, two] = [await stage.echo(), await stage.echo()];
   const staged = await stage.proxy([tcp(one.port)]);
   const { port } = staged;
@@ -45,8 +46,8 @@ test('five updates while clients come and go fail not one of them', async () => 
 });
 
 // R2
-test('connections on routes that stay, or change their target, live on', async () => {
-  await using stage = new Stage();
+test('connections on routes that stay, or change their target, live on', async (t) => {
+  const stage = scoped(t, new Stage());
   const [one, two] = [await stage.echo(), await stage.echo()];
   const before = [tcp(one.port, { name: 'stays' }), tcp(one.port, { name: 'changes' })];
   const staged = await stage.proxy(before);
@@ -72,8 +73,8 @@ test('connections on routes that stay, or change their target, live on', async (
 });
 
 // R3
-test('an invalid set of routes, or a taken port, is refused whole', async () => {
-  await using stage = new Stage();
+test('an invalid set of routes, or a taken port, is refused whole', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.echo();
   const staged = await stage.proxy([tcp(backend.port)]);
   const before = staged.proxy.listeners();
@@ -106,8 +107,8 @@ test('an invalid set of routes, or a taken port, is refused whole', async () => 
 });
 
 // R3
-test('a start whose port is taken opens nothing, and can be repeated', async () => {
-  await using stage = new Stage();
+test('a start whose port is taken opens nothing, and can be repeated', async (t) => {
+  const stage = scoped(t, new Stage());
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
   const { port } = taken.address() as AddressInfo;
@@ -122,8 +123,8 @@ test('a start whose port is taken opens nothing, and can be repeated', async () 
 });
 
 // R3
-test('a reload reads the configuration again, refuses it whole, and says why', async () => {
-  await using stage = new Stage({ errorsInLog: ['reload-refused'] });
+test('a reload reads the configuration again, refuses it whole, and says why', async (t) => {
+  const stage = scoped(t, new Stage({ errorsInLog: ['reload-refused'] }));
   let next: unknown = { routes: [{}] };
   const reloadOptions = async () => next;
   const staged = await stage.proxy([acting({ type: 'block' }, { name: 'old' })], {}, { reloadOptions });
@@ -137,8 +138,8 @@ test('a reload reads the configuration again, refuses it whole, and says why', a
   await assert.rejects(withoutFile.proxy.reload(), { code: 'nothing-to-reload' });
 });
 
-test('updates that are asked for at once run one after another, and the last one wins', async () => {
-  await using stage = new Stage();
+test('updates that are asked for at once run one after another, and the last one wins', async (t) => {
+  const stage = scoped(t, new Stage());
   const staged = await stage.proxy([acting({ type: 'block' }, { name: 'route-0' })]);
   // The first has much to bind, and would be the last to be done if they ran side by side.
   const routes = (turn: number): Route[] => {
@@ -160,8 +161,8 @@ test('updates that are asked for at once run one after another, and the last one
   assert.equal(reloads.length, 4);
 });
 
-test('a removed route accepts nobody, and its connections get their grace', async () => {
-  await using stage = new Stage();
+test('a removed route accepts nobody, and its connections get their grace', async (t) => {
+  const stage = scoped(t, new Stage());
   const clock = new SkippingClock();
   const backend = await stage.echo();
   const timeouts = { shutdownGraceMs: 60_000 };
@@ -190,8 +191,8 @@ test('a removed route accepts nobody, and its connections get their grace', asyn
   await staged.ended(3);
 });
 
-test('a route that comes back in time keeps its connections', async () => {
-  await using stage = new Stage();
+test('a route that comes back in time keeps its connections', async (t) => {
+  const stage = scoped(t, new Stage());
   const clock = new SkippingClock();
   const backend = await stage.echo();
   const routes = [tcp(backend.port), acting({ type: 'block' }, { name: 'other' })];
@@ -206,8 +207,8 @@ test('a route that comes back in time keeps its connections', async () => {
   await staged.endedAs('client-closed');
 });
 
-test('a connection whose first bytes come after an update takes the new routes', async () => {
-  await using stage = new Stage();
+test('a connection whose first bytes come after an update takes the new routes', async (t) => {
+  const stage = scoped(t, new Stage());
   const [one, two] = [await stage.backend(), await stage.backend()];
   const staged = await stage.proxy([tls('a.test', one.port)]);
   const hello = buildHello({ serverName: 'a.test' });
@@ -220,8 +221,8 @@ test('a connection whose first bytes come after an update takes the new routes',
   client.reset();
 });
 
-test('limits of the process are exchanged by a reload, and end nobody', async () => {
-  await using stage = new Stage();
+test('limits of the process are exchanged by a reload, and end nobody', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.echo();
   const routes = [tcp(backend.port)];
   const reloadOptions = async () => ({ routes, limits: { maxConnections: 1 } });

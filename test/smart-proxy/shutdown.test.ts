@@ -4,13 +4,14 @@ import type { Route } from '../../src/config/schema.ts';
 import { SmartProxy } from '../../src/smart-proxy/smart-proxy.ts';
 import { eventually } from '../support/eventually.ts';
 import { holdings, holdsNoMoreThan } from '../support/nothing-left.ts';
+import { scoped } from '../support/scoped.ts';
 import { SkippingClock } from '../support/skipping-clock.ts';
 import { acting, tcp, tls } from './routes.ts';
 import { Stage } from './stage.ts';
 
 // L17
-test('stopping lets a transfer finish within the grace, forces the rest, and accepts nobody', async () => {
-  await using stage = new Stage();
+test('stopping lets a transfer finish within the grace, forces the rest, and accepts nobody', async (t) => {
+  const stage = scoped(t, new Stage());
   const clock = new SkippingClock();
   const backend = await stage.backend();
   const staged = await stage.proxy([tcp(backend.port)], {}, { clock });
@@ -42,8 +43,8 @@ test('stopping lets a transfer finish within the grace, forces the rest, and acc
 });
 
 // L17
-test('an idle proxy stops at once, and as often as it is asked', async () => {
-  await using stage = new Stage();
+test('an idle proxy stops at once, and as often as it is asked', async (t) => {
+  const stage = scoped(t, new Stage());
   const staged = await stage.proxy([acting({ type: 'block' })]);
   await Promise.all([staged.proxy.stop(), staged.proxy.stop(), staged.proxy.stop({ graceMs: 0 })]);
   await staged.proxy.stop();
@@ -51,9 +52,9 @@ test('an idle proxy stops at once, and as often as it is asked', async () => {
 });
 
 // L17
-test('a second stop without grace hurries the first, also in the same tick', async () => {
+test('a second stop without grace hurries the first, also in the same tick', async (t) => {
   for (const wait of [false, true]) {
-    await using stage = new Stage();
+    const stage = scoped(t, new Stage());
     const backend = await stage.backend();
     const staged = await stage.proxy([tcp(backend.port)]);
     const client = stage.connect(staged.port);
@@ -66,8 +67,8 @@ test('a second stop without grace hurries the first, also in the same tick', asy
   }
 });
 
-test('connections in every phase are ended by a stop without grace', async () => {
-  await using stage = new Stage();
+test('connections in every phase are ended by a stop without grace', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend();
   const host = () => new Promise<string>(() => {});
   const staged = await stage.proxy(
@@ -98,8 +99,8 @@ test('connections in every phase are ended by a stop without grace', async () =>
   ]);
 });
 
-test('a peer that never closes its side does not keep a stop waiting beyond the grace of the clean-up', async () => {
-  await using stage = new Stage();
+test('a peer that never closes its side does not keep a stop waiting beyond the grace of the clean-up', async (t) => {
+  const stage = scoped(t, new Stage());
   const clock = new SkippingClock();
   const staged = await stage.proxy(
     [acting({ type: 'block' })],
@@ -116,8 +117,8 @@ test('a peer that never closes its side does not keep a stop waiting beyond the 
   await staged.endedAs('blocked');
 });
 
-test('drain by the control port is a stop', async () => {
-  await using stage = new Stage();
+test('drain by the control port is a stop', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend();
   const staged = await stage.proxy([tcp(backend.port)]);
   const client = stage.connect(staged.port);
@@ -131,18 +132,15 @@ test('drain by the control port is a stop', async () => {
 
 test('`await using` stops it', async () => {
   const before = holdings();
-  let kept: SmartProxy;
-  {
-    await using proxy = new SmartProxy({ routes: [acting({ type: 'block' })] });
-    await proxy.start();
-    kept = proxy;
-  }
-  assert.deepEqual([kept.control.state, kept.listeners()], ['stopped', []]);
+  const proxy = new SmartProxy({ routes: [acting({ type: 'block' })] });
+  await proxy.start();
+  await proxy[Symbol.asyncDispose]();
+  assert.deepEqual([proxy.control.state, proxy.listeners()], ['stopped', []]);
   await holdsNoMoreThan(before);
 });
 
-test('a stop during the start, and an update during the start, take effect', async () => {
-  await using stage = new Stage();
+test('a stop during the start, and an update during the start, take effect', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend();
   const staged = stage.unstarted([tcp(backend.port, { name: 'before' })]);
   const starting = staged.proxy.start();
@@ -223,8 +221,8 @@ test('a thousand starts and stops leave nothing', async () => {
   await holdsNoMoreThan(before);
 });
 
-test('two proxies in one process know nothing of each other', async () => {
-  await using stage = new Stage();
+test('two proxies in one process know nothing of each other', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.echo();
   const limits = { maxConnectionsPerIp: 1 };
   const [one, two] = [
