@@ -229,7 +229,7 @@ export class MemoryTransport implements Transport, WireEnd {
     this.pendingBytes += bytes.length;
     this.peakPendingBytes = Math.max(this.peakPendingBytes, this.pendingBytes);
     loan?.take();
-    this.#pending.push({ bytes: loan === undefined ? bytes.slice() : bytes, loan: loan ?? null });
+    this.#pending.push({ bytes: loan === undefined ? new Uint8Array(bytes) : bytes, loan: loan ?? null });
   }
 
   #finishIfSent(): void {

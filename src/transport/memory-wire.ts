@@ -58,7 +58,8 @@ export class MemoryWire {
     for (let from = 0; from < bytes.length; ) {
       const left = bytes.length - from;
       const size = segmentBytes === 0 ? left : Math.min(left, 1 + Math.floor(clock.random() * segmentBytes));
-      const segment = bytes.slice(from, from + size);
+      // A copy also of a Buffer, whose own slice() gives a view.
+      const segment = new Uint8Array(bytes.subarray(from, from + size));
       from += size;
       this.#enqueue(() => this.#receiver?.arrivedData(segment));
     }
