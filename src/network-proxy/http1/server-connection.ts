@@ -340,7 +340,6 @@ export class ServerConnection implements TransportListener, ConnectionOwner, Cli
     this.record.joined = false;
     if (this.#writer.closes || !this.#requestDone) return this.#endAnswered();
     this.#phase = 'idle';
-    this.#writeDueAt = Number.POSITIVE_INFINITY;
     this.#waitForHead(this.#timeouts.keepAliveMs);
     if (this.#consuming) return;
     this.#transport.resume();
@@ -444,7 +443,7 @@ export class ServerConnection implements TransportListener, ConnectionOwner, Cli
 
   #waitForHead(milliseconds: number): void {
     this.#headDueAt = after(this.#services.clock.now(), milliseconds);
-    this.#deadline.set(this.#headDueAt);
+    this.#deadline.set(Math.min(this.#headDueAt, this.#writeDueAt));
   }
 
   #due(now: number): void {
