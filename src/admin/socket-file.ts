@@ -22,7 +22,7 @@ export async function prepareSocketFile(path: string): Promise<void> {
   if (await isAlive(path)) {
     throw new SmartProxyError(
       'admin-in-use',
-      `another process listens on ${path}: is SmartProxy running already?`,
+      `another process listens on ${path}: is SmartProxy running already? (another one needs another place: --admin, or admin.listen)`,
       {
         source: 'proxy',
         retryable: true,

@@ -1,11 +1,20 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { basename } from 'node:path';
 
 /** `nginx (pid 123)`: who listens on a TCP port, where /proc tells; undefined elsewhere, or if it is another user's. */
 export function portHolder(port: number): string | undefined {
   const inodes = new Set(['/proc/net/tcp', '/proc/net/tcp6'].flatMap((file) => listeningInodes(file, port)));
   if (inodes.size === 0) return undefined;
   const pid = entries('/proc').find((name) => /^\d+$/.test(name) && holdsAny(name, inodes));
-  return pid === undefined ? undefined : `${read(`/proc/${pid}/comm`).trim()} (pid ${pid})`;
+  return pid === undefined ? undefined : `${programOf(pid)} (pid ${pid})`;
+}
+
+/** Node calls its first thread MainThread, and so its process: the command line says more. */
+function programOf(pid: string): string {
+  const name = read(`/proc/${pid}/comm`).trim();
+  if (name !== 'MainThread') return name;
+  const [program = name, script = ''] = read(`/proc/${pid}/cmdline`).split('\0');
+  return `${basename(program)} ${basename(script)}`.trim();
 }
 
 /** See proc_net_tcp in the kernel's documentation: local address, state (0A: listening) and inode. */

@@ -95,7 +95,7 @@ test('a port that is taken ends with 1, and says which port and by whom', async 
   const args = ['run', '--from', `tcp://127.0.0.1:${echo}`, '--to', 'tcp://192.0.2.1:1', '--no-admin'];
   const { code, err } = await smartproxy(workspace, args);
   assert.equal(code, 1);
-  assert.match(err, new RegExp(`\\b${echo}\\b.*\\(pid ${process.pid}\\)`));
+  assert.match(err, new RegExp(`\\b${echo}\\b.*: node\\S* .*\\(pid ${process.pid}\\)`));
 });
 
 test('SIGHUP reads the file again, and what is wrong with it changes nothing', async (context) => {
