@@ -184,8 +184,8 @@ export class Stage {
       createDial({ clock: systemClock, dns: this.#dns, connectSocket }),
       options,
     );
-    this.#server = transports.createServer((socket) => {
-      this.core.accept(transports.wrapAccepted(socket), this.#route.timeouts);
+    this.#server = transports.createServer((transport) => {
+      this.core.accept(transport, this.#route.timeouts);
     });
   }
 

@@ -53,8 +53,10 @@ export class Http1Request implements HttpRequest {
     return this.http1.framing.kind !== 'none';
   }
 
+  /** Without `h2c`: HTTP/2 in a tunnel would get past everything that is decided for each request. */
   get upgrade(): string | null {
-    return this.http1.upgrade;
+    const protocols = this.http1.upgrade;
+    return protocols === null || !/h2c/i.test(protocols) ? protocols : withoutH2c(protocols);
   }
 
   get expectContinue(): boolean {
@@ -78,6 +80,11 @@ export class Http1Request implements HttpRequest {
     this.#kept = true;
     this.http1.keep();
   }
+}
+
+function withoutH2c(protocols: string): string | null {
+  const others = protocols.split(',').filter((protocol) => protocol.trim().toLowerCase() !== 'h2c');
+  return others.length === 0 ? null : others.join(',').trim();
 }
 
 /** An answer of an HTTP/1 backend as the seam shows it. One for each connection, used again. */

@@ -286,7 +286,7 @@ export class ServerConnection implements TransportListener, ConnectionOwner, Cli
     this.#body.useForm(form);
     this.#bodyPaused = false;
     this.#bodyDueAt = after(this.#services.clock.now(), this.#timeouts.requestBodyMs);
-    this.#deadline.set(this.#bodyDueAt);
+    this.#deadline.ask(this.#bodyDueAt);
     this.#transport.resume();
     this.#consumeWaiting();
   }
@@ -387,7 +387,7 @@ export class ServerConnection implements TransportListener, ConnectionOwner, Cli
    */
   #startGrace(now: number): void {
     this.#graceDueAt = after(now, this.#timeouts.cleanupGraceMs);
-    this.#deadline.set(this.#graceDueAt);
+    this.#deadline.ask(this.#graceDueAt);
   }
 
   onDrain(): void {
@@ -443,7 +443,7 @@ export class ServerConnection implements TransportListener, ConnectionOwner, Cli
 
   #waitForHead(milliseconds: number): void {
     this.#headDueAt = after(this.#services.clock.now(), milliseconds);
-    this.#deadline.set(Math.min(this.#headDueAt, this.#writeDueAt));
+    this.#deadline.ask(this.#headDueAt);
   }
 
   #due(now: number): void {
@@ -456,14 +456,14 @@ export class ServerConnection implements TransportListener, ConnectionOwner, Cli
       this.#watchReader(now);
     }
     if (this.#bodyDueAt <= now) this.#bodyFailed(408, 'request-timeout');
-    this.#deadline.set(Math.min(this.#headDueAt, this.#bodyDueAt, this.#writeDueAt, this.#graceDueAt));
+    this.#deadline.ask(Math.min(this.#headDueAt, this.#bodyDueAt, this.#writeDueAt, this.#graceDueAt));
   }
 
   /** The reader is slow: it must take something before the deadline, and the next, … */
   #watchReader(now: number): void {
     this.#writtenBefore = this.#transport.bytesWritten;
     this.#writeDueAt = after(now, this.#timeouts.responseWriteMs);
-    this.#deadline.set(this.#writeDueAt);
+    this.#deadline.ask(this.#writeDueAt);
   }
 
   /** 408 only to somebody who has begun to ask: an idle connection would take it for its next answer. */

@@ -131,7 +131,7 @@ export class Http1Pool implements BackendPool, BackendKeeper {
     const now = this.#services.clock.now();
     connection.idleSince = now;
     this.#idle.push(connection);
-    if (this.#idle.length === 1) this.#idleDeadline.set(after(now, this.#settings.idleMs));
+    if (this.#idle.length === 1) this.#idleDeadline.ask(after(now, this.#settings.idleMs));
   }
 
   becameUseless(connection: BackendConnection): void {
@@ -170,7 +170,7 @@ export class Http1Pool implements BackendPool, BackendKeeper {
   #retireIdle(now: number): void {
     const { idleMs } = this.#settings;
     while (this.#idle.length > 0 && this.#idle[0]!.idleSince + idleMs <= now) this.#idle[0]!.retire();
-    if (this.#idle.length > 0) this.#idleDeadline.set(this.#idle[0]!.idleSince + idleMs);
+    if (this.#idle.length > 0) this.#idleDeadline.ask(this.#idle[0]!.idleSince + idleMs);
   }
 
   /** Closes what is idle, now and later; exchanges that are under way go on. */
