@@ -45,7 +45,6 @@ class HandlerPhase implements ConnectionOwner, DuplexOwner {
     this.#record = record;
     this.#context = new ConnectionContext(record, route);
     this.#stream = toDuplex(record.client, firstBytes, this);
-    this.#stream.once('end', () => this.#endIfDone());
   }
 
   run(handler: Handle): void {
@@ -65,7 +64,7 @@ class HandlerPhase implements ConnectionOwner, DuplexOwner {
   stop(): void {
     this.#stopped = true;
     this.#context.abort();
-    this.#stream.destroy(whyStopped(this.#record));
+    if (!this.#holdsUnread) this.#stream.destroy(whyStopped(this.#record));
     this.#record.client.setListener(null);
   }
 
@@ -116,12 +115,11 @@ class HandlerPhase implements ConnectionOwner, DuplexOwner {
 
   /**
    * A handler that ended its side may go on reading what the client still sends. It is over when
-   * the client ended too and everything was read, or when the function has returned and nobody reads.
+   * the client ended too, or when the function has returned and nobody reads.
    */
   #endIfDone(): void {
     const { targetEnded, clientEnded } = this.#record;
-    if (!targetEnded || (this.#isRead && !this.#stream.readableEnded)) return;
-    if (clientEnded || this.#returned) this.#end('finish');
+    if (targetEnded && (clientEnded || (this.#returned && !this.#isRead))) this.#end('finish');
   }
 
   /** A pipe that waits for its sink, or an iterator for its loop, is not flowing, but reads. */
@@ -129,6 +127,12 @@ class HandlerPhase implements ConnectionOwner, DuplexOwner {
     const stream = this.#stream;
     if (stream.readableFlowing === true) return true;
     return stream.listenerCount('data') > 0 || stream.listenerCount('readable') > 0;
+  }
+
+  /** Both sides ended, and the stream has everything: it outlives the connection until it was read. */
+  get #holdsUnread(): boolean {
+    const { targetEnded, clientEnded } = this.#record;
+    return targetEnded && clientEnded && this.#isRead && !this.#stream.readableEnded;
   }
 
   #end(effect: 'finish' | 'reset'): void {
