@@ -28,10 +28,7 @@ export class Listener implements Entrance {
     this.key = spec.key;
     this.spec = spec;
     this.#services = services;
-    const { transports } = services;
-    this.#server = transports.createServer((socket) =>
-      this.#services.accept(transports.wrapAccepted(socket), this),
-    );
+    this.#server = services.transports.createServer((transport) => this.#services.accept(transport, this));
   }
 
   /** The real port. */
@@ -59,7 +56,6 @@ export class Listener implements Entrance {
     else if (address !== null) await this.#listen({ port, host: address });
     else await this.#listenEverywhere(port);
     this.#server.on('error', (error) => this.#services.failed(this, error));
-    this.#services.transports.inheritOptions(this.#server);
     const bound = this.#server.address() as net.AddressInfo;
     this.#port = bound.port;
     this.#address = bound.address;

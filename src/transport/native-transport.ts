@@ -3,7 +3,7 @@ import type { Loan, PeerAddress } from '../base/transport.ts';
 import { ownMemory } from './portable-transport.ts';
 import { type BulkBuffer, type BulkReader, bulkReadBytes } from './read-buffers.ts';
 import { reset } from './reset.ts';
-import { localAddress } from './socket-address.ts';
+import { handlePeerAddress, localAddress } from './socket-address.ts';
 import { SocketTransport, type TransportResources } from './socket-transport.ts';
 import type { CountingHandle } from './write-account.ts';
 import { copyOf } from './write-staging.ts';
@@ -13,6 +13,19 @@ export interface NativeHandle extends CountingHandle {
   reading: boolean;
   readStart(): number;
   readStop(): number;
+}
+
+/** A listening handle: Node sets what it calls for each connection. */
+export interface ListeningHandle {
+  onconnection?: (status: number, client: NativeHandle | undefined) => void;
+  setNoDelay?(on: boolean): number;
+  setKeepAlive?(on: boolean, delaySeconds: number): number;
+}
+
+/** A server with the private properties that accepting on its handle needs. */
+interface NativeServer {
+  _handle: ListeningHandle | null;
+  _connections: number;
 }
 
 /** A socket with the private properties that taking it over needs. */
@@ -187,22 +200,45 @@ export function openNativeSocket(peer: PeerAddress, resources: TransportResource
 }
 
 /**
- * Moves an accepted socket (`pauseOnConnect`, nothing read yet) to a new one on the same handle.
- * The server must be taken over with it, or its count of connections never goes down.
+ * Accepts on the listening handle itself. Node would make a socket of its own for each connection,
+ * which could only be thrown away: it cannot be told to read into our buffers. The server goes on
+ * counting, and Node's own function goes on with what is not a connection to be taken. False
+ * where the handle is not as expected: then the server emits 'connection', as always.
  */
-export function takeOverAccepted(
-  raw: net.Socket,
-  peer: PeerAddress,
+export function acceptOnHandle(
+  server: net.Server,
+  resources: TransportResources,
+  onAccepted: (transport: NativeTransport) => void,
+): boolean {
+  const { _handle: listening } = server as unknown as NativeServer;
+  const nodes = listening?.onconnection;
+  if (!listening || typeof nodes !== 'function') return false;
+  listening.onconnection = (status, client) => {
+    if (status !== 0 || client === undefined || isFull(server)) nodes.call(listening, status, client);
+    else onAccepted(openAccepted(server, client, resources));
+  };
+  return true;
+}
+
+function isFull(server: net.Server): boolean {
+  const { maxConnections } = server;
+  return (
+    typeof maxConnections === 'number' && (server as unknown as NativeServer)._connections >= maxConnections
+  );
+}
+
+/** The socket of an accepted handle. It counts itself off at its server when it is destroyed. */
+function openAccepted(
+  server: net.Server,
+  handle: NativeHandle,
   resources: TransportResources,
 ): NativeTransport {
-  const from = nativeParts(raw);
-  const transport = build(peer, resources, { handle: from._handle, pauseOnCreate: true, manualStart: true });
-  const to = nativeParts(transport.socket);
-  to._server = from._server;
-  to.server = from.server;
-  from._server = null;
-  from.server = null;
-  from._handle = null;
+  const options = { handle, pauseOnCreate: true, manualStart: true };
+  const transport = build(handlePeerAddress(handle), resources, options);
+  const socket = nativeParts(transport.socket);
+  socket._server = server;
+  socket.server = server;
+  (server as unknown as NativeServer)._connections++;
   return transport;
 }
 

@@ -3,10 +3,14 @@ import type { Clock } from '../base/clock.ts';
 import type { PeerAddress } from '../base/transport.ts';
 import { FairShare } from './fair-share.ts';
 import { detectTransportKind, hangUpLooksLikeEnd, type TransportKind } from './feature-detection.ts';
-import { type NativeTransport, openNativeSocket, takeOverAccepted } from './native-transport.ts';
+import {
+  acceptOnHandle,
+  type ListeningHandle,
+  type NativeTransport,
+  openNativeSocket,
+} from './native-transport.ts';
 import { PortableTransport } from './portable-transport.ts';
 import { ReadBuffers } from './read-buffers.ts';
-import { peerAddress } from './socket-address.ts';
 import type { TransportResources } from './socket-transport.ts';
 import { WriteStaging } from './write-staging.ts';
 
@@ -16,11 +20,8 @@ export type SocketBackedTransport = NativeTransport | PortableTransport;
 /** First probe after 60 s: a peer that vanished without a word is noticed. */
 const keepAliveSeconds = 60;
 
-/**
- * What a `net.Server` must be made with, for its sockets to be wrapped: nothing is read before
- * there is a reader, and FIN is half a close.
- */
-export const serverOptions = Object.freeze({
+/** Nothing is read before there is a reader, and FIN is half a close. */
+const serverOptions = Object.freeze({
   allowHalfOpen: true,
   pauseOnConnect: true,
 }) satisfies net.ServerOpts;
@@ -30,12 +31,6 @@ const socketOptions = Object.freeze({
   keepAlive: true,
   keepAliveInitialDelay: keepAliveSeconds * 1000,
 });
-
-/** The part of a listening handle that is used. */
-interface ListeningHandle {
-  setNoDelay?(on: boolean): number;
-  setKeepAlive?(on: boolean, delaySeconds: number): number;
-}
 
 export interface TransportFactoryOptions {
   clock: Clock;
@@ -66,32 +61,29 @@ export class TransportFactory {
   }
 
   /**
-   * A server whose sockets can be wrapped. Linux hands the options of a listening socket down to
-   * those that it accepts, so they are set once, by `inheritOptions`, instead of with five system
-   * calls for each connection; elsewhere Node sets them.
+   * A server that gives each connection as a transport, paused. Linux hands the options of a
+   * listening socket down to those that it accepts, so they are set once, when it listens, instead
+   * of with five system calls for each connection; elsewhere they are set on each.
    */
-  createServer(onConnection: (socket: net.Socket) => void): net.Server {
+  createServer(onAccepted: (transport: SocketBackedTransport) => void): net.Server {
     const options = this.#inherits ? serverOptions : { ...serverOptions, ...socketOptions };
-    return net.createServer(options, onConnection);
+    const server = net.createServer(options, (socket) =>
+      onAccepted(new PortableTransport(socket, this.resources)),
+    );
+    server.on('listening', () => {
+      if (this.#inherits) setInheritedOptions(server);
+      if (this.kind === 'native') acceptOnHandle(server, this.resources, this.#withOptions(onAccepted));
+    });
+    return server;
   }
 
-  /** Call it once the server listens. */
-  inheritOptions(server: net.Server): void {
-    if (!this.#inherits) return;
-    const { _handle: handle } = server as net.Server & { _handle?: ListeningHandle | null };
-    handle?.setNoDelay?.(true);
-    handle?.setKeepAlive?.(true, keepAliveSeconds);
+  #withOptions(onAccepted: (transport: NativeTransport) => void): (transport: NativeTransport) => void {
+    if (this.#inherits) return onAccepted;
+    return (transport) => {
+      transport.socket.setNoDelay(true).setKeepAlive(true, socketOptions.keepAliveInitialDelay);
+      onAccepted(transport);
+    };
   }
-
-  /**
-   * Takes a socket that a server of `createServer` just emitted. The caller never touches
-   * `socket` again: with the native kind it is an empty shell from now on.
-   */
-  readonly wrapAccepted = (socket: net.Socket): SocketBackedTransport => {
-    const peer = peerAddress(socket);
-    if (this.kind === 'native') return takeOverAccepted(socket, peer, this.resources);
-    return new PortableTransport(socket, this.resources, peer);
-  };
 
   /**
    * Begins to connect. `connect` and `error` come later, never within the call; the transport
@@ -115,4 +107,10 @@ export class TransportFactory {
   /** Wraps any other stream: a TLS socket, a stream of a user's. */
   readonly wrapStream = (stream: ConstructorParameters<typeof PortableTransport>[0]): PortableTransport =>
     new PortableTransport(stream, this.resources);
+}
+
+function setInheritedOptions(server: net.Server): void {
+  const { _handle: handle } = server as net.Server & { _handle?: ListeningHandle | null };
+  handle?.setNoDelay?.(true);
+  handle?.setKeepAlive?.(true, keepAliveSeconds);
 }

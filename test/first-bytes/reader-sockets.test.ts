@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { systemClock } from '../../src/base/clock.ts';
 import { type FirstBytes, type FirstBytesFailure, readFirstBytes } from '../../src/first-bytes/reader.ts';
 import { encodeProxyHeader } from '../../src/transport/proxy-header.ts';
-import { serverOptions, TransportFactory } from '../../src/transport/transport-factory.ts';
+import { type SocketBackedTransport, TransportFactory } from '../../src/transport/transport-factory.ts';
 import { buildHello, concat, inRecords, withoutRecords } from '../support/client-hellos.ts';
 
 const source = { ip: '192.0.2.1', port: 1 };
@@ -19,12 +19,12 @@ async function read(
   act: (client: Socket) => Promise<void> | void,
 ): Promise<FirstBytes | FirstBytesFailure> {
   const factory = new TransportFactory({ clock: systemClock, relayBufferBytes: 0, kind });
-  const server = createServer(serverOptions).listen(0, '127.0.0.1');
+  const accepted = Promise.withResolvers<SocketBackedTransport>();
+  const server = factory.createServer(accepted.resolve).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const client = connect({ host: '127.0.0.1', port: (server.address() as AddressInfo).port, noDelay: true });
   client.on('error', () => {});
-  const [socket] = (await once(server, 'connection')) as [Socket];
-  const transport = factory.wrapAccepted(socket);
+  const transport = await accepted.promise;
   const done = Promise.withResolvers<FirstBytes | FirstBytesFailure>();
   readFirstBytes(transport, { proxyHeader, detect: true, maxBytes: 65_536 }, done.resolve);
   await act(client);

@@ -122,7 +122,7 @@ test(
   onBothKinds(async (rig) => {
     const other = await rig.relayed();
     const { client, transport } = await rig.accepted();
-    const server = await rig.serve();
+    const server = await rig.target();
     const { port } = server.address() as net.AddressInfo;
     const listener = new DialOnData(() => rig.factory.connectSocket({ ip: '127.0.0.1', port }).transport);
     transport.setListener(listener);

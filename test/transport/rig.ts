@@ -8,11 +8,7 @@ import { systemClock } from '../../src/base/clock.ts';
 import type { Loan, TransportListener } from '../../src/base/transport.ts';
 import type { TransportKind } from '../../src/transport/feature-detection.ts';
 import { type Relay, type RelayObserver, relay, type Side } from '../../src/transport/relay.ts';
-import {
-  type SocketBackedTransport,
-  serverOptions,
-  TransportFactory,
-} from '../../src/transport/transport-factory.ts';
+import { type SocketBackedTransport, TransportFactory } from '../../src/transport/transport-factory.ts';
 
 export const kinds: readonly TransportKind[] = ['native', 'portable'];
 
@@ -127,19 +123,29 @@ export class Rig {
   readonly #before = openSockets();
   readonly #sockets: net.Socket[] = [];
   readonly #servers: net.Server[] = [];
+  /** Who waits for the next transport that a server of `serve` accepts. */
+  readonly #waiting: ((transport: SocketBackedTransport) => void)[] = [];
 
   constructor(kind: TransportKind, relayBufferBytes = 0) {
     this.factory = new TransportFactory({ clock: systemClock, relayBufferBytes, kind });
   }
 
-  /** A server whose sockets the factory can wrap. */
-  async serve(): Promise<net.Server> {
-    return this.#listen(net.createServer(serverOptions));
+  /** A server of the factory's, for `accepted`. */
+  async serve(host = '127.0.0.1'): Promise<net.Server> {
+    return this.#listen(
+      this.factory.createServer((transport) => this.#waiting.shift()?.(transport)),
+      host,
+    );
   }
 
-  async #listen(server: net.Server): Promise<net.Server> {
+  /** A plain server, to be dialled. */
+  async target(): Promise<net.Server> {
+    return this.#listen(net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }));
+  }
+
+  async #listen(server: net.Server, host = '127.0.0.1'): Promise<net.Server> {
     this.#servers.push(server);
-    server.listen(0, '127.0.0.1');
+    server.listen(0, host);
     await once(server, 'listening');
     return server;
   }
@@ -160,21 +166,16 @@ export class Rig {
     from?: net.Server,
   ): Promise<{ client: net.Socket; transport: SocketBackedTransport; server: net.Server }> {
     const server = from ?? (await this.serve());
+    const accepted = new Promise<SocketBackedTransport>((resolve) => this.#waiting.push(resolve));
     const client = this.connect(server);
-    const [[raw]] = (await Promise.all([once(server, 'connection'), once(client, 'connect')])) as [
-      [net.Socket],
-      unknown,
-    ];
-    const transport = this.factory.wrapAccepted(raw);
+    const [transport] = await Promise.all([accepted, once(client, 'connect')]);
     this.#sockets.push(transport.stream as net.Socket);
     return { client, transport, server };
   }
 
   /** A transport that dialled, and the plain socket that it reached. */
   async dialled(): Promise<{ target: net.Socket; transport: SocketBackedTransport }> {
-    const server = await this.#listen(
-      net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }),
-    );
+    const server = await this.target();
     const { port } = server.address() as net.AddressInfo;
     const { socket, transport } = this.factory.connectSocket({ ip: '127.0.0.1', port });
     this.#sockets.push(socket);

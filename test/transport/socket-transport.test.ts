@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
 import { test } from 'node:test';
+import { systemClock } from '../../src/base/clock.ts';
 import { errorCode } from '../../src/base/errors.ts';
+import { acceptOnHandle } from '../../src/transport/native-transport.ts';
+import { TransportFactory } from '../../src/transport/transport-factory.ts';
 import {
   connections,
   eventually,
@@ -260,7 +263,7 @@ test(
 );
 
 test(
-  'the server still counts, limits and closes by the sockets that were taken over',
+  'the server counts, limits and closes by the sockets that it accepted',
   onBothKinds(async (rig) => {
     const server = await rig.serve();
     server.maxConnections = 2;
@@ -268,6 +271,10 @@ test(
       const one = await rig.accepted(server);
       const two = await rig.accepted(server);
       assert.equal(await connections(server), 2);
+      const surplus = rig.connect(server);
+      const [drop] = await once(server, 'drop');
+      assert.equal(drop.remotePort, surplus.localPort);
+      surplus.destroy();
       one.transport.destroy();
       two.client.resetAndDestroy();
       two.transport.setListener(new Recorder());
@@ -277,6 +284,23 @@ test(
     }
   }),
 );
+
+test('a failed accept is the server’s error, and a handle of another make is left to Node', async () => {
+  const server = new TransportFactory({ clock: systemClock, relayBufferBytes: 0 }).createServer(() => {});
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const failed = once(server, 'error');
+  const { _handle: handle } = server as net.Server & { _handle?: { onconnection(status: number): void } };
+  handle?.onconnection(-24);
+  const [error] = await failed;
+  assert.equal(errorCode(error), 'EMFILE');
+  server.close();
+  await once(server, 'close');
+  assert.equal(
+    acceptOnHandle(server, {} as never, () => {}),
+    false,
+  );
+});
 
 test(
   'addresses are those of both ends',
@@ -294,21 +318,16 @@ test(
 test(
   'a client of a dual-stack server has its IPv4 address',
   onBothKinds(async (rig) => {
-    const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }).listen(0, '::');
-    await once(server, 'listening');
-    const { transport } = await rig.accepted(server);
+    const { transport } = await rig.accepted(await rig.serve('::'));
     assert.equal(transport.peer.ip, '127.0.0.1');
     assert.equal(transport.local.ip, '127.0.0.1');
-    transport.destroy();
-    server.close();
-    await once(server, 'close');
   }),
 );
 
 test(
   'bytes written while connecting arrive in order',
   onBothKinds(async (rig) => {
-    const server = await rig.serve();
+    const server = await rig.target();
     const { port } = server.address() as net.AddressInfo;
     const { transport } = rig.factory.connectSocket({ ip: '127.0.0.1', port });
     const listener = new Recorder();
