@@ -94,7 +94,11 @@ export class ConnectionManager {
   refuse(reason: TerminationReason, address: PeerAddress): void {
     this.#tally.refuse(reason);
     for (const observer of this.#observers) {
-      this.#guard('refused', () => observer.refused?.(reason, address.ip, address.port));
+      try {
+        observer.refused?.(reason, address.ip, address.port);
+      } catch (error) {
+        this.#observerFailed('refused', error);
+      }
     }
   }
 
@@ -213,16 +217,20 @@ export class ConnectionManager {
   }
 
   #tell(what: 'opened' | 'routed' | 'ended', record: ConnectionRecord): void {
-    for (const observer of this.#observers) this.#guard(what, () => observer[what]?.(record));
+    for (const observer of this.#observers) {
+      try {
+        if (what === 'opened') observer.opened?.(record);
+        else if (what === 'routed') observer.routed?.(record);
+        else observer.ended?.(record);
+      } catch (error) {
+        this.#observerFailed(what, error);
+      }
+    }
   }
 
   /** An observer that throws must not keep a connection from ending. */
-  #guard(what: string, call: () => void): void {
-    try {
-      call();
-    } catch (error) {
-      this.#log.error('observer-failed', { what, message: errorMessage(error) });
-    }
+  #observerFailed(what: string, error: unknown): void {
+    this.#log.error('observer-failed', { what, message: errorMessage(error) });
   }
 
   get size(): number {

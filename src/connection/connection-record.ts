@@ -15,6 +15,13 @@ export interface TrailEvent {
 /** A trail never grows past this: the last place is kept for the ending. */
 const maxTrailEvents = 32;
 
+/** A step as it is kept; an event is made of it when somebody asks, which for most records is never. */
+interface Step {
+  readonly at: number;
+  readonly what: string;
+  readonly details: Readonly<Record<string, unknown>> | undefined;
+}
+
 const noClosers: SocketCloser[] = [];
 
 /** What the ClientHello said. */
@@ -40,6 +47,8 @@ export class ConnectionRecord {
   /** The address that limits, routes and logs use: from the PROXY header, where one was believed. */
   clientAddress: PeerAddress;
   readonly localPort: number;
+  /** The listener that it came through, by its key in the route index; empty where nobody says. */
+  listener = '';
   /** Monotonic milliseconds of the injected clock. */
   readonly startedAt: number;
   /** Milliseconds since the epoch. */
@@ -72,7 +81,7 @@ export class ConnectionRecord {
   /** Who closes the sockets, once the connection is ending. */
   closers: SocketCloser[] = [];
   #owner: ConnectionOwner | null = null;
-  readonly trail: TrailEvent[] = [];
+  readonly #steps: Step[] = [];
 
   constructor(init: {
     id: string;
@@ -128,10 +137,19 @@ export class ConnectionRecord {
     return this.#state === 'closing' || this.#state === 'closed';
   }
 
-  /** Adds to the story; silently drops what is past the bound. */
-  note(now: number, what: string, details?: Record<string, unknown>): void {
-    if (this.trail.length >= maxTrailEvents - 1 && what !== 'ending') return;
-    this.trail.push({ atMs: Math.round((now - this.startedAt) * 1000) / 1000, what, ...details });
+  /** Adds to the story; silently drops what is past the bound. `details` must not change any more. */
+  note(now: number, what: string, details?: Readonly<Record<string, unknown>>): void {
+    if (this.#steps.length >= maxTrailEvents - 1 && what !== 'ending') return;
+    this.#steps.push({ at: now, what, details });
+  }
+
+  /** The story so far. */
+  get trail(): TrailEvent[] {
+    return this.#steps.map(({ at, what, details }) => ({
+      atMs: Math.round((at - this.startedAt) * 1000) / 1000,
+      what,
+      ...details,
+    }));
   }
 
   /** Payload bytes on the client's side. */

@@ -43,7 +43,7 @@ export function summarize(record: ConnectionRecord): RecordSummary {
     startedAt: new Date(startedAtWall).toISOString(),
     lastActivityAt: new Date(startedAtWall + (record.lastActivityAt - startedAt)).toISOString(),
     bytes: { fromClient: record.bytesFromClient, toClient: record.bytesToClient },
-    events: [...record.trail],
+    events: record.trail,
     termination: record.termination,
   };
 }

@@ -173,7 +173,7 @@ export class TimeoutManager {
     const entry = this.#entries.get(record);
     if (entry === undefined) return;
     entry.phase = phase;
-    entry.phaseDueAt = after(this.clock.now(), delayMs);
+    entry.phaseDueAt = delayMs === 0 ? Number.POSITIVE_INFINITY : this.clock.now() + delayMs;
     this.reschedule(entry);
   }
 
