@@ -48,6 +48,16 @@ export async function readPemFile(file: string): Promise<string> {
   }
 }
 
+/** The text of a file with a secret. Throws `secret-unreadable`, which says why. */
+export async function readSecretFile(file: string): Promise<string> {
+  try {
+    return await readRegularFile(file);
+  } catch (error) {
+    const why = whyUnreadable[errorCode(error) ?? ''] ?? errorMessage(error);
+    throw problem('secret-unreadable', `cannot read ${file}: ${why}`, error);
+  }
+}
+
 async function readRegularFile(file: string): Promise<string> {
   // Opened this way, a named pipe does not wait for its writer for ever.
   const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);

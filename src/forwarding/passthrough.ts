@@ -20,8 +20,28 @@ export function passthrough(
   selector: TargetSelector,
   firstBytes: Uint8Array,
 ): void {
+  const version = route.action.sendProxyProtocol;
+  const header = (): Uint8Array | null => (version === 0 ? null : proxyHeader(record, version));
+  dialAndJoin(services, record, route, { selector, header }, firstBytes);
+}
+
+/** Where a connection goes on. */
+export interface Destination {
+  readonly selector: Pick<TargetSelector, 'next'>;
+  /** What the target gets before everything else; asked for once it is connected. */
+  header(): Uint8Array | null;
+}
+
+/** Dials a destination under a route's terms, then joins the client to it, untouched. */
+export function dialAndJoin(
+  services: ForwardingServices,
+  record: ConnectionRecord,
+  route: ResolvedRoute,
+  destination: Destination,
+  firstBytes: Uint8Array,
+): void {
   if (!services.manager.transition(record, 'dialing')) return;
-  const phase = new DialingPhase(services, record, route, selector);
+  const phase = new DialingPhase(services, record, route, destination);
   record.setOwner(phase);
   phase.start(firstBytes);
 }
@@ -33,8 +53,8 @@ export function passthrough(
 class DialingPhase implements TransportListener, ConnectionOwner {
   readonly #services: ForwardingServices;
   readonly #record: ConnectionRecord;
-  readonly #route: ResolvedRoute & { action: ResolvedForward };
-  readonly #selector: TargetSelector;
+  readonly #route: ResolvedRoute;
+  readonly #destination: Destination;
   readonly #context: ConnectionContext;
   readonly #buffer: ClientBuffer;
   readonly #tried = new Set<number>();
@@ -47,13 +67,13 @@ class DialingPhase implements TransportListener, ConnectionOwner {
   constructor(
     services: ForwardingServices,
     record: ConnectionRecord,
-    route: ResolvedRoute & { action: ResolvedForward },
-    selector: TargetSelector,
+    route: ResolvedRoute,
+    destination: Destination,
   ) {
     this.#services = services;
     this.#record = record;
     this.#route = route;
-    this.#selector = selector;
+    this.#destination = destination;
     this.#context = new ConnectionContext(record, route);
     this.#buffer = new ClientBuffer(record.client, route.limits.pendingBytesPerConnection);
   }
@@ -85,7 +105,7 @@ class DialingPhase implements TransportListener, ConnectionOwner {
   }
 
   #tryNext(): void {
-    const next = this.#selector.next(this.#context, this.#tried);
+    const next = this.#destination.selector.next(this.#context, this.#tried);
     if (!(next instanceof Promise)) return this.#select(next);
     this.#arm('targetSelection');
     next.then(
@@ -157,8 +177,8 @@ class DialingPhase implements TransportListener, ConnectionOwner {
   }
 
   #writeFirstBytes(target: Transport): void {
-    const version = this.#route.action.sendProxyProtocol;
-    if (version !== 0) target.write(proxyHeader(this.#record, version));
+    const header = this.#destination.header();
+    if (header !== null) target.write(header);
     for (const chunk of this.#buffer.take()) target.write(chunk);
   }
 

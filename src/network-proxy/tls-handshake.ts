@@ -1,5 +1,5 @@
 import type { SecureContext, TLSSocket } from 'node:tls';
-import type { Clock } from '../base/clock.ts';
+import type { Clock, Timer } from '../base/clock.ts';
 import { errorCode, errorMessage, SmartProxyError } from '../base/errors.ts';
 import type { TerminationReason } from '../base/termination.ts';
 import type { Transport, TransportListener } from '../base/transport.ts';
@@ -61,6 +61,7 @@ export class TlsHandshake implements ConnectionOwner, TransportListener, ServerH
   #firstBytes: Uint8Array;
   #client: HandedOverTransport | null = null;
   #over = false;
+  #closing: Timer | null = null;
 
   /** @param firstBytes the ClientHello, and whatever was read after it */
   constructor(
@@ -151,6 +152,7 @@ export class TlsHandshake implements ConnectionOwner, TransportListener, ServerH
     const client = this.#client;
     if (this.#over || client === null) return void socket.destroy();
     this.#over = true;
+    this.#closing?.cancel();
     const { clock, resources } = this.#services;
     const record = this.#record;
     record.lastActivityAt = clock.now();
@@ -170,15 +172,13 @@ export class TlsHandshake implements ConnectionOwner, TransportListener, ServerH
   failed(error: Error, socket: TLSSocket): void {
     if (this.#over) return;
     const reason = reasonOfHandshakeFailure(error, socket);
-    if (reason === 'client-closed') {
-      this.#services.manager.sideEnded(this.#record, 'client');
-      return this.#end(reason);
-    }
+    if (reason === 'client-closed') return this.#clientLeft();
     this.#end(reason, reason === 'tls-handshake-failed' ? toldBriefly(error, socket) : error);
   }
 
   stop(): void {
     this.#over = true;
+    this.#closing?.cancel();
     this.#firstBytes = noBytes;
     this.#record.client.setListener(null);
   }
@@ -195,8 +195,16 @@ export class TlsHandshake implements ConnectionOwner, TransportListener, ServerH
     if (!this.#over) this.#end(reasonOfFailure('client', error), error);
   }
 
+  /** TLS tells why, but only after its socket has closed; if it says nothing, the client has left. */
   onClose(): void {
-    if (!this.#over) this.#end('client-reset');
+    if (this.#over) return;
+    this.#closing = this.#services.clock.setImmediate(() => this.#clientLeft());
+  }
+
+  #clientLeft(): void {
+    if (this.#over) return;
+    this.#services.manager.sideEnded(this.#record, 'client');
+    this.#end('client-closed');
   }
 
   onData(): void {}

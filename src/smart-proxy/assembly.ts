@@ -1,10 +1,13 @@
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { AddressSet } from '../base/prefix-trie.ts';
+import type { Dial } from '../base/transport.ts';
 import type { ResolvedOptions } from '../config/resolved.ts';
 import { ConnectionManager } from '../connection/connection-manager.ts';
+import type { ConnectionRecord } from '../connection/connection-record.ts';
 import { SelfAudit } from '../connection/self-audit.ts';
 import { TimeoutManager } from '../connection/timeout-manager.ts';
+import { handle } from '../forwarding/handler.ts';
 import { compileRoutes, type RouteIndex } from '../routing/route-index.ts';
 import { SecurityManager } from '../security/security-manager.ts';
 import { TargetSelectors } from '../targets/target-selectors.ts';
@@ -17,6 +20,7 @@ import { DescriptorBudget, openDescriptors } from './descriptor-budget.ts';
 import { Drain } from './drain.ts';
 import type { InheritedSockets } from './inherited-sockets.ts';
 import { ListenerSet } from './listener-set.ts';
+import { NetworkProxySide, type PreparedSide } from './network-proxy-side.ts';
 
 export interface AssemblyOptions {
   options: ResolvedOptions;
@@ -39,6 +43,7 @@ export class Assembly {
   readonly handler: ConnectionHandler;
   readonly audit: SelfAudit;
   readonly drain: Drain;
+  readonly networkProxy: NetworkProxySide;
   readonly #timeouts: TimeoutManager;
   readonly #transports: TransportFactory;
   readonly #dns: Dns;
@@ -69,7 +74,10 @@ export class Assembly {
     this.#transports = new TransportFactory({ clock, relayBufferBytes: options.limits.relayBufferBytes });
     this.#dns = createDns({ clock });
     const budget = new DescriptorBudget(descriptorLimit);
-    this.handler = this.#createHandler(budget);
+    const dial = createDial({ clock, dns: this.#dns, connectSocket: this.#transports.connectSocket });
+    const selectors = new TargetSelectors();
+    this.networkProxy = this.#createNetworkProxy(dial, selectors, log);
+    this.handler = this.#createHandler(dial, selectors, budget);
     this.listeners = new ListenerSet(
       {
         transports: this.#transports,
@@ -81,22 +89,30 @@ export class Assembly {
     this.audit = this.#createAudit(budget, log);
   }
 
-  #createHandler(budget: DescriptorBudget): ConnectionHandler {
+  #createNetworkProxy(dial: Dial, selectors: TargetSelectors, log: Logger): NetworkProxySide {
+    const { clock, manager, security } = this;
+    const services = { clock, manager };
+    return new NetworkProxySide({
+      ...{ clock, manager, security, selectors, dial, log },
+      timeouts: this.#timeouts,
+      resources: this.#transports.resources,
+      whole: (record) => handleDecrypted(services, record),
+    });
+  }
+
+  #createHandler(dial: Dial, selectors: TargetSelectors, budget: DescriptorBudget): ConnectionHandler {
     return new ConnectionHandler({
       clock: this.clock,
       manager: this.manager,
       timeouts: this.#timeouts,
       security: this.security,
-      selectors: new TargetSelectors(),
-      dial: createDial({
-        clock: this.clock,
-        dns: this.#dns,
-        connectSocket: this.#transports.connectSocket,
-      }),
+      selectors,
+      dial,
       routes: () => this.index,
       descriptorsLeft: () => budget.admits(this.manager.size),
       trustedSources: () => this.#trustedSources,
       processTimeouts: () => this.options.timeouts,
+      bridge: () => this.networkProxy.bridge,
     });
   }
 
@@ -116,9 +132,10 @@ export class Assembly {
   }
 
   /** From here on new connections see these routes and limits. The listeners follow by `commit`. */
-  use(options: ResolvedOptions, index: RouteIndex): void {
+  use(options: ResolvedOptions, index: RouteIndex, networkProxy: PreparedSide | null): void {
     this.options = options;
     this.index = index;
+    this.networkProxy.use(networkProxy);
     this.#trustedSources = new AddressSet(options.trustedSources);
     this.security.setLimits(options.limits);
     this.#connectionLog.enabled = options.log.connections;
@@ -129,8 +146,18 @@ export class Assembly {
   close(): void {
     this.listeners.close();
     this.audit.stop();
+    this.networkProxy.close();
     this.security.stop();
     this.#dns.close();
     this.#timeouts.stop();
   }
 }
+
+/** A route that takes whole connections, where TLS has ended already. */
+function handleDecrypted(services: Parameters<typeof handle>[0], record: ConnectionRecord): void {
+  const { route } = record;
+  if (route?.action.type === 'handler') handle(services, record, route, route.action.handle, noBytes);
+  else services.manager.initiateCleanupOnce(record, { reason: 'internal-error' });
+}
+
+const noBytes = new Uint8Array(0);

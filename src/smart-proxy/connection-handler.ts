@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import type { AddressSet } from '../base/prefix-trie.ts';
 import type { TerminationReason } from '../base/termination.ts';
 import type { Dial, Transport } from '../base/transport.ts';
+import { isPerRequest } from '../config/connection-kind.ts';
 import type { ResolvedForward, ResolvedRoute, Timeouts } from '../config/resolved.ts';
 import type { CleanupCause, ConnectionManager } from '../connection/connection-manager.ts';
 import type { ConnectionRecord } from '../connection/connection-record.ts';
@@ -16,7 +17,9 @@ import {
   unrecognizedNameAlert,
 } from '../first-bytes/refusals.ts';
 import { handle } from '../forwarding/handler.ts';
+import type { NetworkProxyBridge } from '../forwarding/network-proxy-bridge.ts';
 import { passthrough } from '../forwarding/passthrough.ts';
+import type { HttpSite } from '../routing/http-site.ts';
 import type { PortTable } from '../routing/port-table.ts';
 import type { RouteIndex } from '../routing/route-index.ts';
 import type { SecurityManager } from '../security/security-manager.ts';
@@ -45,6 +48,8 @@ export interface ConnectionHandlerServices {
   trustedSources(): AddressSet;
   /** The timeouts before a route is known. */
   processTimeouts(): Timeouts;
+  /** Where connections go that are read here. Null: no route asks for that. */
+  bridge(): NetworkProxyBridge | null;
 }
 
 /**
@@ -80,6 +85,7 @@ export class ConnectionHandler {
     }
     const timeouts = this.#services.processTimeouts();
     const record = manager.createConnection(client, { localPort: entrance.port, timeouts });
+    record.listener = entrance.key;
     if (trusted) security.holdProcess(record);
     else security.hold(record);
     if (trusted || table.needs(ip) === 'first-bytes') this.#readFirstBytes(record, entrance, table, trusted);
@@ -174,12 +180,23 @@ export class ConnectionHandler {
       serverName: first?.hello?.serverName ?? null,
       alpn: first?.hello?.alpn ?? [],
     });
-    if (route === undefined) return this.#noRoute(record, table, first);
+    if (table === undefined || route === undefined) return this.#noRoute(record, table, first);
     manager.setRoute(record, route);
+    const site = table.siteOf(route);
+    if (site !== undefined && isPerRequest(route)) return this.#bridge(record, site, first);
     const refusal = security.checkRoute(route, record.clientAddress.ip);
     if (refusal !== null) return this.#end(record, { reason: refusal });
     security.holdRoute(record);
-    this.#act(record, route, first?.bytes ?? noBytes);
+    if (site !== undefined) this.#bridge(record, site, first);
+    else this.#act(record, route, first?.bytes ?? noBytes);
+  }
+
+  /** To where TLS ends and requests are read: their routes are found, and limited, one by one. */
+  #bridge(record: ConnectionRecord, site: HttpSite, first: FirstBytes | null): void {
+    const bridge = this.#services.bridge();
+    const { bytes: firstBytes = noBytes, http2 = false } = first ?? {};
+    if (bridge !== null) return bridge.accept(record, site, { firstBytes, http2 });
+    this.#end(record, { reason: 'internal-error', error: new Error('there is no NetworkProxy') });
   }
 
   /** An alert for TLS (T7), a page for HTTP (T10), nothing for what cannot be understood. */

@@ -11,10 +11,12 @@ import type { Route, SmartProxyOptions } from '../config/schema.ts';
 import { type ConnectionStatistics, Tally } from '../connection/connection-statistics.ts';
 import type { RecordSummary } from '../connection/record-summary.ts';
 import type { AuditSnapshot } from '../connection/self-audit.ts';
+import type { NetworkProxyStatistics } from '../network-proxy/connection-tracking.ts';
 import { compileRoutes } from '../routing/route-index.ts';
 import { Assembly } from './assembly.ts';
 import { createControlPort } from './control.ts';
 import { InheritedSockets } from './inherited-sockets.ts';
+import { discard, noNetworkProxy } from './network-proxy-side.ts';
 import { RouteRemoval } from './route-removal.ts';
 
 export interface ListeningAddress {
@@ -24,7 +26,10 @@ export interface ListeningAddress {
   routes: string[];
 }
 
-export type Statistics = ConnectionStatistics & { audit: AuditSnapshot };
+export type Statistics = ConnectionStatistics & {
+  networkProxy: NetworkProxyStatistics;
+  audit: AuditSnapshot;
+};
 
 export interface SmartProxyEvents {
   ready: [{ listeners: ListeningAddress[]; admin: string | null }];
@@ -53,6 +58,7 @@ type State = ControlPort['state'];
 
 const nothingYet: Statistics = Object.freeze({
   ...new Tally().statistics([]),
+  networkProxy: noNetworkProxy,
   audit: { records: 0, sockets: 0, addresses: 0, timers: 0, descriptors: null, consistent: true },
 });
 
@@ -120,6 +126,7 @@ export class SmartProxy {
     try {
       const assembly = this.#assemble();
       this.#assembly = assembly;
+      assembly.networkProxy.use(await assembly.networkProxy.prepare(this.#options, assembly.index));
       const change = await assembly.listeners.prepare(assembly.index.listeners);
       change.commit();
       await this.#startAdmin();
@@ -205,6 +212,7 @@ export class SmartProxy {
     const assembly = this.#assembly;
     assembly?.handler.drain();
     assembly?.listeners.close();
+    assembly?.networkProxy.drain();
     await assembly?.drain.run(graceMs, this.#options.timeouts.cleanupGraceMs);
     this.#removal?.stop();
     this.getStatistics();
@@ -271,9 +279,13 @@ export class SmartProxy {
 
   async #apply(assembly: Assembly, options: ResolvedOptions): Promise<void> {
     const index = compileRoutes(options.routes);
-    const change = await assembly.listeners.prepare(index.listeners);
+    const networkProxy = await assembly.networkProxy.prepare(options, index);
+    const change = await assembly.listeners.prepare(index.listeners).catch((error) => {
+      discard(networkProxy);
+      throw error;
+    });
     const before = assembly.options.routes;
-    assembly.use(options, index);
+    assembly.use(options, index, networkProxy);
     change.commit();
     this.#removal?.drainRemoved(before, options.routes);
     this.#log.info('reloaded', { routes: options.routes.length, listeners: this.listeners() });
@@ -295,7 +307,11 @@ export class SmartProxy {
   getStatistics(): Statistics {
     const assembly = this.#assembly;
     if (assembly !== null)
-      this.#statistics = { ...assembly.manager.statistics(), audit: assembly.audit.snapshot() };
+      this.#statistics = {
+        ...assembly.manager.statistics(),
+        networkProxy: assembly.networkProxy.statistics(),
+        audit: assembly.audit.snapshot(),
+      };
     return this.#statistics;
   }
 

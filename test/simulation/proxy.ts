@@ -72,6 +72,7 @@ export class SimulatedProxy {
       descriptorsLeft: () => true,
       trustedSources: () => trusted,
       processTimeouts: () => timeouts,
+      bridge: () => null,
     });
     this.audit.start();
   }

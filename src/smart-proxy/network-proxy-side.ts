@@ -1,0 +1,107 @@
+import { SmartProxyError } from '../base/errors.ts';
+import { readBridgeSecret } from '../certificates/bridge-secret.ts';
+import type { ResolvedNetworkProxy, ResolvedOptions } from '../config/resolved.ts';
+import { type BridgeEnd, NetworkProxyBridge } from '../forwarding/network-proxy-bridge.ts';
+import type { ForwardingServices } from '../forwarding/services.ts';
+import type { NetworkProxyStatistics } from '../network-proxy/connection-tracking.ts';
+import { Engine, type EngineServices } from '../network-proxy/engine.ts';
+import { ConfigurationLoader, type LoadedConfiguration } from '../network-proxy/engine-configuration.ts';
+import type { RouteIndex } from '../routing/route-index.ts';
+
+/** What a configuration needs that is read here; loaded, and not in force yet. */
+export interface PreparedSide {
+  readonly end: 'in-process' | Extract<BridgeEnd, { mode: 'loopback' }>;
+  /** Null with the loopback: keys and certificates are the other process's. */
+  readonly loaded: LoadedConfiguration | null;
+}
+
+export const noNetworkProxy: NetworkProxyStatistics = Object.freeze({
+  connectedClients: 0,
+  portProxyConnections: 0,
+  tlsTerminatedConnections: 0,
+  requests: 0,
+  pools: Object.freeze([]),
+});
+
+/**
+ * NetworkProxy as a part of SmartProxy: the bridge, and what is at its other end where that is in
+ * this process. Nothing of it exists before a route asks for it.
+ */
+export class NetworkProxySide {
+  readonly #services: EngineServices & ForwardingServices;
+  readonly #loader: ConfigurationLoader;
+  #loaded: LoadedConfiguration | null = null;
+  #engine: Engine | null = null;
+  bridge: NetworkProxyBridge | null = null;
+
+  constructor(services: EngineServices & ForwardingServices) {
+    this.#services = services;
+    this.#loader = new ConfigurationLoader(services.clock, services.log);
+  }
+
+  /** Null where nothing is read here. Rejects with SmartProxyError where something cannot be loaded. */
+  async prepare(options: ResolvedOptions, index: RouteIndex): Promise<PreparedSide | null> {
+    if ([...index.sites].length === 0) return null;
+    if (options.networkProxy.bridge === 'loopback') {
+      return { end: await loopbackEnd(options.networkProxy), loaded: null };
+    }
+    return { end: 'in-process', loaded: await this.#loader.load(options, index) };
+  }
+
+  /** Cannot fail: what could has been prepared. */
+  use(prepared: PreparedSide | null): void {
+    const former = this.#loaded;
+    if (prepared !== null) this.#useEnd(prepared);
+    this.#loaded = prepared?.loaded ?? null;
+    former?.certificates.close();
+  }
+
+  #useEnd({ end, loaded }: PreparedSide): void {
+    const bridgeEnd = end === 'in-process' ? this.#endpoint(loaded as LoadedConfiguration) : end;
+    if (this.bridge !== null) return this.bridge.use(bridgeEnd);
+    this.bridge = new NetworkProxyBridge(this.#services, bridgeEnd);
+    this.#services.manager.observe(this.bridge);
+  }
+
+  #endpoint(loaded: LoadedConfiguration): BridgeEnd {
+    if (this.#engine === null) this.#engine = new Engine(this.#services, loaded);
+    else this.#engine.use(loaded);
+    return { mode: 'in-process', endpoint: this.#engine.endpoint };
+  }
+
+  statistics(): NetworkProxyStatistics {
+    const { forwarded } = this.bridge ?? { forwarded: 0 };
+    const counted = this.#engine?.statistics() ?? noNetworkProxy;
+    const { connectedClients, portProxyConnections } = counted;
+    return {
+      ...counted,
+      connectedClients: connectedClients + forwarded,
+      portProxyConnections: portProxyConnections + forwarded,
+    };
+  }
+
+  drain(): void {
+    this.#engine?.drain();
+  }
+
+  /** After the last connection has ended. */
+  close(): void {
+    this.#engine?.close();
+    this.#loaded?.certificates.close();
+    this.#loaded = null;
+  }
+}
+
+/** What is not used after all. */
+export function discard(prepared: PreparedSide | null): void {
+  prepared?.loaded?.certificates.close();
+}
+
+async function loopbackEnd({ port, secretFile }: ResolvedNetworkProxy): Promise<PreparedSide['end']> {
+  if (port === null || secretFile === null) {
+    throw new SmartProxyError('configuration', "bridge: 'loopback' needs port and secretFile", {
+      source: 'config',
+    });
+  }
+  return { mode: 'loopback', port, secret: await readBridgeSecret(secretFile) };
+}
