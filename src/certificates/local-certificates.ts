@@ -22,7 +22,7 @@ const renewedAtLeft = 1 / 3;
 
 /**
  * Certificates of the local authority, one for each name that is asked for, kept in memory only:
- * a new one costs about a millisecond, and nothing but the authority has to be trusted.
+ * a new one costs a few milliseconds, and nothing but the authority has to be trusted.
  */
 export class LocalCertificates {
   readonly #options: Required<LocalCertificatesOptions>;
