@@ -48,6 +48,7 @@ export class Assembly {
   readonly #transports: TransportFactory;
   readonly #dns: Dns;
   readonly #connectionLog: ConnectionLog;
+  readonly #budget: DescriptorBudget;
   options: ResolvedOptions;
   index: RouteIndex;
   #trustedSources: AddressSet;
@@ -74,6 +75,7 @@ export class Assembly {
     this.#transports = new TransportFactory({ clock, relayBufferBytes: options.limits.relayBufferBytes });
     this.#dns = createDns({ clock });
     const budget = new DescriptorBudget(descriptorLimit);
+    this.#budget = budget;
     const dial = createDial({ clock, dns: this.#dns, connectSocket: this.#transports.connectSocket });
     const selectors = new TargetSelectors();
     this.networkProxy = this.#createNetworkProxy(dial, selectors, log);
@@ -140,6 +142,7 @@ export class Assembly {
     this.security.setLimits(options.limits);
     this.#connectionLog.enabled = options.log.connections;
     this.#transports.readBuffers.setBudget(options.limits.relayBufferBytes);
+    this.#budget.observe(this.manager.size); // new listeners are bound by now
   }
 
   /** After the last connection has ended. */

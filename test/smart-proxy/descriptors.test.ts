@@ -3,10 +3,11 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { processEnvironment } from '../../src/config/environment.ts';
 import { eventually } from '../support/eventually.ts';
 import { scoped } from '../support/scoped.ts';
 import { type ProcessReport, ProxyProcess } from './proxy-process.ts';
-import { tcp } from './routes.ts';
+import { acting, tcp } from './routes.ts';
 import { Stage } from './stage.ts';
 
 /** Asks until the answer is right. */
@@ -66,6 +67,24 @@ test('with more clients than descriptors the newest are reset at once, and the o
     );
     assert.ok((left.descriptors ?? 0) <= (before.descriptors ?? 0) + 1);
   }
+});
+
+// L23
+test('listeners that a reload adds are counted at once: they take from the descriptors of connections', async (t) => {
+  const stage = scoped(t, new Stage());
+  const holding = (name: string) =>
+    acting({ type: 'handler', handle: (stream) => void stream.pipe(stream) }, { name });
+  const environment = { ...processEnvironment(), descriptorLimit: 400 };
+  const staged = await stage.proxy([holding('one')], {}, { environment });
+  const routes = Array.from({ length: 200 }, (_, index) => holding(`added-${index}`));
+  await staged.proxy.updateRoutes([holding('one'), ...routes]);
+  const visitors = Array.from({ length: 100 }, () => stage.connect(staged.portOf('one')).send('x'));
+  await eventually('all were admitted or refused', () => {
+    const { opened, refused } = staged.proxy.getStatistics().connections;
+    return opened + refused === visitors.length;
+  });
+  const { refusals } = staged.proxy.getStatistics();
+  assert.ok((refusals['resource-exhausted'] ?? 0) > 0, JSON.stringify(refusals));
 });
 
 test('a listening socket that the service manager opened is taken over, with nobody lost', async (t) => {
