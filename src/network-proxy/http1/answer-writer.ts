@@ -35,6 +35,15 @@ export class AnswerWriter {
     return this.#out.bytes;
   }
 
+  /** Somebody must read before more is written: until `drained`. */
+  get full(): boolean {
+    return this.#out.full;
+  }
+
+  drained(): void {
+    this.#out.full = false;
+  }
+
   /** The version of HTTP knows interim answers and chunks. */
   get isCurrent(): boolean {
     return this.#minorVersion === 1;

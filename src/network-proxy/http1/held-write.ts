@@ -11,8 +11,10 @@ const maxJoinedBytes = 16_384;
 export class HeldWrite {
   readonly #transport: Transport;
   #held: Buffer | null = null;
-  /** Everything that was put here since the last `reset`. */
+  /** Everything that was put here: its owner sets it back. */
   bytes = 0;
+  /** The transport had enough: `onDrain` is to come. */
+  full = false;
 
   constructor(transport: Transport) {
     this.#transport = transport;
@@ -21,7 +23,7 @@ export class HeldWrite {
   /** `more`: something else is put within the same call. */
   head(head: Buffer, more: boolean): boolean {
     this.bytes += head.length;
-    if (!more) return this.#transport.write(head, ownMemory);
+    if (!more) return this.#write(head, ownMemory);
     this.#held = head;
     return true;
   }
@@ -29,16 +31,16 @@ export class HeldWrite {
   put(bytes: Uint8Array, loan?: Loan): boolean {
     this.bytes += bytes.length;
     const held = this.#held;
-    if (held === null) return this.#transport.write(bytes, loan);
+    if (held === null) return this.#write(bytes, loan);
     this.#held = null;
     if (bytes.length > maxJoinedBytes) {
-      this.#transport.write(held, ownMemory);
-      return this.#transport.write(bytes, loan);
+      this.#write(held, ownMemory);
+      return this.#write(bytes, loan);
     }
     const joined = Buffer.allocUnsafe(held.length + bytes.length);
     joined.set(held);
     joined.set(bytes, held.length);
-    return this.#transport.write(joined, ownMemory);
+    return this.#write(joined, ownMemory);
   }
 
   /** Writes what is held: nothing came after it. */
@@ -46,10 +48,12 @@ export class HeldWrite {
     const held = this.#held;
     if (held === null) return;
     this.#held = null;
-    this.#transport.write(held, ownMemory);
+    this.#write(held, ownMemory);
   }
 
-  drop(): void {
-    this.#held = null;
+  #write(bytes: Uint8Array, loan: Loan | undefined): boolean {
+    const goesOn = this.#transport.write(bytes, loan);
+    if (!goesOn) this.full = true;
+    return goesOn;
   }
 }

@@ -20,14 +20,12 @@ import type {
   TunnelEnd,
 } from '../exchange.ts';
 import { AnswerWriter } from './answer-writer.ts';
-import { BodyReader } from './body-reader.ts';
-import type { BodyTaker } from './body-taker.ts';
+import type { RequestHead } from './head.ts';
 import type { HeadLimits } from './head-limits.ts';
-import { after, LazyDeadline } from './lazy-deadline.ts';
 import { Http1Request } from './messages.ts';
-import { ReadAhead } from './read-ahead.ts';
 import type { Refusal } from './refusals.ts';
-import { RequestParser } from './request-parser.ts';
+import { RequestReader, type RequestTaker } from './request-reader.ts';
+import { type LatenessObserver, ServerDeadlines } from './server-deadlines.ts';
 
 export interface ServerServices {
   readonly clock: Clock;
@@ -44,41 +42,29 @@ export interface ServeOptions {
   readonly ended: (connection: ServerConnection) => void;
 }
 
-/** Where a connection is between two requests, and within one. */
-type Phase = 'idle' | 'head' | 'exchange' | 'tunnel' | 'over';
+/** `waiting`: for a request; `exchange`: until its answer and the request itself are complete. */
+type Phase = 'waiting' | 'exchange' | 'tunnel' | 'over';
 
 /**
  * One client's HTTP/1.1 connection: requests one after the other, each answered before the next is
- * read (RFC 9112 §9.3.2). What is read too early waits, within a bound. It is the client's stream
- * of the present exchange.
+ * looked at (RFC 9112 §9.3.2). It is the client's stream of the present exchange.
  */
-export class ServerConnection implements TransportListener, ConnectionOwner, ClientStream, BodyTaker {
+export class ServerConnection
+  implements TransportListener, ConnectionOwner, ClientStream, RequestTaker, LatenessObserver
+{
   readonly record: ConnectionRecord;
   readonly request: Http1Request;
   readonly #services: ServerServices;
   readonly #transport: Transport;
   readonly #options: ServeOptions;
-  readonly #parser: RequestParser;
-  readonly #body: BodyReader;
+  readonly #reader: RequestReader;
   readonly #writer: AnswerWriter;
-  readonly #deadline: LazyDeadline;
-  readonly #waiting = new ReadAhead();
+  readonly #deadlines: ServerDeadlines;
   #timeouts: Timeouts;
-  #phase: Phase = 'idle';
+  #phase: Phase = 'waiting';
   #listener: ClientListener | null = null;
-  #requestDone = false;
-  #bodyPaused = true;
-  /** `#consume` is at work: what comes next is seen by its loop. */
-  #consuming = false;
   #clientEnded = false;
   #requests = 0;
-  #bytesAtStart = 0;
-  /** When the present wait for a head, for more of a body, for a reader, or for a client that ended is over. */
-  #headDueAt = Number.POSITIVE_INFINITY;
-  #bodyDueAt = Number.POSITIVE_INFINITY;
-  #writeDueAt = Number.POSITIVE_INFINITY;
-  #graceDueAt = Number.POSITIVE_INFINITY;
-  #writtenBefore = 0;
   #draining = false;
 
   constructor(
@@ -93,30 +79,102 @@ export class ServerConnection implements TransportListener, ConnectionOwner, Cli
     this.#options = options;
     this.#timeouts = record.timeouts;
     this.request = new Http1Request(options.tls);
-    this.#parser = new RequestParser(options.limits);
-    this.#body = new BodyReader(options.limits);
+    this.#reader = new RequestReader(transport, options.limits, this);
     this.#writer = new AnswerWriter(transport);
-    this.#deadline = new LazyDeadline(services.deadlines, (now) => this.#due(now));
+    this.#deadlines = new ServerDeadlines(services.clock, services.deadlines, transport, this);
   }
 
   /** Takes the transport over. `firstBytes` were read of it already, and stay the caller's. */
   start(firstBytes: Uint8Array): void {
-    this.#waitForHead(this.#timeouts.requestHeadMs);
+    this.#deadlines.expectHead(this.#timeouts.requestHeadMs);
     this.#transport.setListener(this);
-    if (this.record.clientEnded) this.#clientEnded = true;
-    else this.#transport.resume();
-    this.#waiting.append(firstBytes);
-    this.#consumeWaiting();
-    if (this.#clientEnded && this.#phase === 'exchange') this.#peerEnded();
+    this.#clientEnded = this.record.clientEnded;
+    if (!this.#clientEnded) this.#transport.resume();
+    this.#reader.prepend(firstBytes);
+    this.#goOn();
   }
 
-  /** No request is under way, and none has begun. */
-  get idle(): boolean {
-    return this.#phase === 'idle';
+  /** The last answer says that the connection ends; an idle connection ends at once. */
+  drain(): void {
+    this.#draining = true;
+    if (this.#phase === 'waiting' && this.#reader.idle) this.#end({ reason: 'shutdown' });
+    else this.#writer.closes = true;
   }
+
+  // ── what is read ─────────────────────────────────────────────────────────────────────────────
+
+  onData(bytes: Uint8Array, loan?: Loan): void {
+    this.record.lastActivityAt = this.#services.clock.now();
+    this.#reader.read(bytes, loan);
+  }
+
+  #goOn(): void {
+    this.#reader.goOn();
+    if (this.#clientEnded) this.#settleEnd();
+  }
+
+  headBegan(): void {
+    this.#deadlines.expectHead(this.#timeouts.requestHeadMs);
+  }
+
+  headRead(head: RequestHead): void {
+    this.#phase = 'exchange';
+    this.#deadlines.headCame();
+    this.request.begin(head);
+    this.#writer.start(head);
+    if (this.#draining) this.#writer.closes = true;
+    if (++this.#requests === 1) this.#established();
+    const listener = this.#options.onRequest(this);
+    if (this.#phase !== 'exchange') return;
+    this.#listener = listener;
+    if (this.#reader.complete) listener.onRequestEnd(null);
+  }
+
+  /** In clear text there is no handshake: the first request shows that somebody speaks HTTP. */
+  #established(): void {
+    const { record } = this;
+    const { manager } = this.#services;
+    if (record.state === 'handed-over') manager.transition(record, 'established');
+    if (this.#clientEnded && record.state === 'established') manager.transition(record, 'half-closed');
+  }
+
+  onBody(bytes: Uint8Array, loan?: Loan): void {
+    this.#deadlines.expectBody(this.record.lastActivityAt, this.#timeouts.requestBodyMs);
+    this.#listener?.onRequestBody(bytes, loan);
+  }
+
+  bodyRead(trailers: Trailers): void {
+    this.#deadlines.bodyNotExpected();
+    this.#transport.resume();
+    this.#listener?.onRequestEnd(trailers);
+  }
+
+  bodyRefused(code: string): void {
+    this.#bodyFailed(400, code);
+  }
+
+  #bodyFailed(status: 400 | 408 | 413, code: string): void {
+    this.#writer.closes = true;
+    this.#deadlines.bodyNotExpected();
+    this.#listener?.onRequestFailed(status, code);
+  }
+
+  /** A page, then the end: after such a head nobody knows where the next one begins. */
+  headRefused({ status, code, why }: Refusal): void {
+    this.#answerBeforeRequest(status);
+    this.#end({ reason: 'invalid-request', error: new SmartProxyError(code, why, { source: 'client' }) });
+  }
+
+  #answerBeforeRequest(status: number): void {
+    this.#writer.start(null);
+    const page = errorPage(status, `${this.record.id}-${this.#requests + 1}`);
+    this.#writer.answer(page, this.#services.clock.wallTime());
+  }
+
+  // ── what an exchange asks and does ───────────────────────────────────────────────────────────
 
   get bytesIn(): number {
-    return this.#transport.bytesRead - this.#waiting.length - this.#bytesAtStart;
+    return this.#reader.bytes;
   }
 
   get bytesOut(): number {
@@ -128,173 +186,29 @@ export class ServerConnection implements TransportListener, ConnectionOwner, Cli
   }
 
   get bodyAtHand(): boolean {
-    return !this.#requestDone && (this.#consuming ? this.#more : this.#waiting.length > 0);
+    return this.#reader.bodyAtHand;
   }
 
   get pendingBytes(): number {
     return this.#transport.pendingBytes;
   }
 
-  /** The last answer says that the connection ends; an idle connection ends at once. */
-  drain(): void {
-    this.#draining = true;
-    if (this.idle) this.#end({ reason: 'shutdown' });
-    else this.#writer.closes = true;
-  }
-
-  // ── what is read ─────────────────────────────────────────────────────────────────────────────
-
-  /** Whether bytes are left behind the one that is looked at. */
-  #more = false;
-
-  onData(bytes: Uint8Array, loan?: Loan): void {
-    this.record.lastActivityAt = this.#services.clock.now();
-    if (this.#waiting.length === 0) {
-      const used = this.#consume(asBuffer(bytes), loan);
-      if (used < bytes.length) this.#keepForLater(bytes.subarray(used));
-    } else {
-      this.#keepForLater(bytes);
-      this.#consumeWaiting();
-    }
-  }
-
-  #consumeWaiting(): void {
-    if (this.#consuming) return;
-    if (this.#waiting.length > 0) {
-      const used = this.#consume(this.#waiting.view(), undefined);
-      if (used > 0) this.#waiting.used(used);
-    }
-    // Nothing that is complete is left, and nothing more will come.
-    if (this.#clientEnded && (this.#phase === 'idle' || this.#phase === 'head')) {
-      this.#end({ reason: 'client-closed' });
-    }
-  }
-
-  /** Goes through bytes as far as they can be used now, and returns how many that were. */
-  #consume(bytes: Buffer, loan: Loan | undefined): number {
-    const end = bytes.length;
-    let at = 0;
-    this.#consuming = true;
-    while (at < end) {
-      const next = this.#step(bytes, at, end, loan);
-      if (next === at) break;
-      at = next;
-    }
-    this.#consuming = false;
-    this.#more = false;
-    return at;
-  }
-
-  /** Returns the position after what was used; `at` where nothing can be used now. */
-  #step(bytes: Buffer, at: number, end: number, loan: Loan | undefined): number {
-    if (this.#phase === 'idle' || this.#phase === 'head') return this.#readHead(bytes, at, end);
-    if (this.#phase === 'over') return end;
-    if (this.#requestDone || this.#bodyPaused || this.#phase === 'tunnel') return at;
-    return this.#readBody(bytes, at, end, loan);
-  }
-
-  #keepForLater(rest: Uint8Array): void {
-    if (this.#phase === 'over') return;
-    this.#waiting.append(rest);
-    const full = this.#waiting.length >= this.#options.limits.headerBytes;
-    if (this.#phase === 'exchange' && (full || !this.#requestDone)) this.#transport.pause();
-  }
-
-  #readHead(bytes: Buffer, at: number, end: number): number {
-    const head = this.#parser.parse(bytes, at, end);
-    if (head === null) {
-      if (this.#phase === 'idle' && this.#parser.inHead) this.#headBegins();
-      return at;
-    }
-    if (head.kind === 'invalid') {
-      this.#refuse(head);
-      return end;
-    }
-    this.#more = at + head.length < end;
-    this.#bytesAtStart = this.#transport.bytesRead - (end - at);
-    this.request.begin(head);
-    this.#writer.start(head);
-    if (this.#draining) this.#writer.closes = true;
-    this.#body.start(head.framing);
-    this.#beginExchange();
-    return at + head.length;
-  }
-
-  #headBegins(): void {
-    this.#phase = 'head';
-    this.#waitForHead(this.#timeouts.requestHeadMs);
-  }
-
-  #beginExchange(): void {
-    this.#phase = 'exchange';
-    this.#headDueAt = Number.POSITIVE_INFINITY;
-    this.#requestDone = this.#body.ended;
-    this.#bodyPaused = true;
-    if (++this.#requests === 1) this.#established();
-    const listener = this.#options.onRequest(this);
-    if (this.#phase !== 'exchange' || this.#writer.done) return;
-    this.#listener = listener;
-    if (this.#requestDone) listener.onRequestEnd(null);
-  }
-
-  /** In clear text there is no handshake: the first request shows that somebody speaks HTTP. */
-  #established(): void {
-    const { record } = this;
-    if (record.state === 'handed-over') this.#services.manager.transition(record, 'established');
-    if (this.#clientEnded && record.state === 'established')
-      this.#services.manager.transition(record, 'half-closed');
-  }
-
-  #readBody(bytes: Buffer, at: number, end: number, loan: Loan | undefined): number {
-    this.#bodyDueAt = after(this.record.lastActivityAt, this.#timeouts.requestBodyMs);
-    const used = this.#body.read(bytes, at, end, this, loan);
-    if (this.#body.refused !== null) {
-      this.#bodyFailed(400, this.#body.refused);
-      return end;
-    }
-    if (this.#body.ended && this.#phase === 'exchange') this.#bodyEnded();
-    return used;
-  }
-
-  /** @internal Bytes of the request's body. */
-  onBody(bytes: Uint8Array, loan?: Loan): void {
-    this.#listener?.onRequestBody(bytes, loan);
-  }
-
-  #bodyEnded(): void {
-    this.#requestDone = true;
-    this.#bodyDueAt = Number.POSITIVE_INFINITY;
-    this.#transport.resume();
-    this.#listener?.onRequestEnd(this.#body.trailers);
-  }
-
-  #bodyFailed(status: 400 | 408 | 413, code: string): void {
-    this.#writer.closes = true;
-    this.#bodyPaused = true;
-    this.#bodyDueAt = Number.POSITIVE_INFINITY;
-    this.#listener?.onRequestFailed(status, code);
-  }
-
-  // ── the exchange's calls ─────────────────────────────────────────────────────────────────────
-
   useTimeouts(timeouts: Timeouts): void {
     this.#timeouts = timeouts;
   }
 
   resumeBody(form: BodyForm): void {
-    if (this.#requestDone || this.#phase !== 'exchange') return;
-    this.#body.useForm(form);
-    this.#bodyPaused = false;
-    this.#bodyDueAt = after(this.#services.clock.now(), this.#timeouts.requestBodyMs);
-    this.#deadline.ask(this.#bodyDueAt);
+    if (this.#reader.complete || this.#phase !== 'exchange') return;
+    this.#deadlines.expectBody(this.#services.clock.now(), this.#timeouts.requestBodyMs);
+    this.#reader.resumeBody(form);
     this.#transport.resume();
-    this.#consumeWaiting();
+    this.#goOn();
   }
 
   pauseBody(): void {
-    if (this.#requestDone) return;
-    this.#bodyPaused = true;
-    this.#bodyDueAt = Number.POSITIVE_INFINITY;
+    if (this.#reader.complete) return;
+    this.#deadlines.bodyNotExpected();
+    this.#reader.pauseBody();
     this.#transport.pause();
   }
 
@@ -303,26 +217,26 @@ export class ServerConnection implements TransportListener, ConnectionOwner, Cli
   }
 
   respond(response: HttpResponse, changes: HeadChanges, form: BodyForm, more: boolean): void {
-    if (!this.#requestDone) this.#writer.closes = true;
+    if (!this.#reader.complete) this.#writer.closes = true;
     this.record.joined = true;
     this.#writer.respond(response, changes, form, more);
-  }
-
-  answer(answer: LocalAnswer): number {
-    if (!this.#requestDone) this.#writer.closes = true;
-    this.#writer.answer(answer, this.#services.clock.wallTime());
-    const { bytes } = this.#writer;
-    this.#exchangeOver();
-    return bytes;
   }
 
   write(bytes: Uint8Array, loan?: Loan): boolean {
     const now = this.#services.clock.now();
     this.record.lastActivityAt = now;
-    if (this.#clientEnded) this.#startGrace(now);
-    const goOn = this.#writer.write(bytes, loan);
-    if (!goOn) this.#watchReader(now);
-    return goOn;
+    if (this.#clientEnded) this.#deadlines.expectSilence(now, this.#timeouts.cleanupGraceMs);
+    const goesOn = this.#writer.write(bytes, loan);
+    if (!goesOn) this.#deadlines.expectReading(now, this.#timeouts.responseWriteMs);
+    return goesOn;
+  }
+
+  answer(answer: LocalAnswer): number {
+    if (!this.#reader.complete) this.#writer.closes = true;
+    this.#writer.answer(answer, this.#services.clock.wallTime());
+    const { bytes } = this.#writer;
+    this.#exchangeOver();
+    return bytes;
   }
 
   end(trailers: Trailers): void {
@@ -330,20 +244,22 @@ export class ServerConnection implements TransportListener, ConnectionOwner, Cli
     this.#exchangeOver();
   }
 
-  abort(reason: TerminationReason, error?: Error): void {
-    this.#listener = null;
-    this.#end({ reason, ...(error === undefined ? {} : { error }), effect: 'reset' });
-  }
-
+  /** The next request is looked at once its answer could be written: one that nobody reads grows no queue. */
   #exchangeOver(): void {
     this.#listener = null;
     this.record.joined = false;
-    if (this.#writer.closes || !this.#requestDone) return this.#endAnswered();
-    this.#phase = 'idle';
-    this.#waitForHead(this.#timeouts.keepAliveMs);
-    if (this.#consuming) return;
+    if (this.#writer.closes || !this.#reader.complete) return this.#endAnswered();
+    this.#phase = 'waiting';
+    if (this.#writer.full) {
+      this.#deadlines.expectReading(this.#services.clock.now(), this.#timeouts.responseWriteMs);
+    } else this.#next();
+  }
+
+  #next(): void {
+    this.#deadlines.expectHead(this.#timeouts.keepAliveMs);
+    this.#reader.next();
     this.#transport.resume();
-    this.#consumeWaiting();
+    this.#goOn();
   }
 
   #endAnswered(): void {
@@ -352,12 +268,17 @@ export class ServerConnection implements TransportListener, ConnectionOwner, Cli
 
   tunnel(): TunnelEnd {
     this.#phase = 'tunnel';
-    this.#deadline.stop();
-    return { transport: this.#transport, firstBytes: this.#waiting.take() };
+    this.#deadlines.stop();
+    return { transport: this.#transport, firstBytes: this.#reader.take() };
   }
 
   tunnelSideEnded(side: 'client' | 'target'): void {
     this.#services.manager.sideEnded(this.record, side);
+  }
+
+  abort(reason: TerminationReason, error?: Error): void {
+    this.#listener = null;
+    this.#end({ reason, ...(error === undefined ? {} : { error }), effect: 'reset' });
   }
 
   close(reason: TerminationReason, error?: Error): void {
@@ -370,29 +291,27 @@ export class ServerConnection implements TransportListener, ConnectionOwner, Cli
   onEnd(): void {
     this.#clientEnded = true;
     this.#services.manager.sideEnded(this.record, 'client');
-    this.#peerEnded();
-  }
-
-  /** FIN is half a close where everything that was asked for is there; else nobody waits any more. */
-  #peerEnded(): void {
-    if (this.#phase !== 'exchange') return this.#end({ reason: 'client-closed' });
-    if (!this.#requestDone) return this.#end({ reason: 'client-closed', effect: 'reset' });
-    if (!this.#writer.begun && this.#waiting.length === 0) this.#writer.closes = true;
-    this.#startGrace(this.#services.clock.now());
+    this.#settleEnd();
   }
 
   /**
-   * Whoever sent FIN may still read, or be gone: silence for as long as a clean-up takes means that
-   * it is gone (H7).
+   * FIN is half a close as long as something is there that was asked for completely. Whoever sent
+   * it may still read, or be gone: silence for as long as a clean-up takes means that it is gone (H7).
    */
-  #startGrace(now: number): void {
-    this.#graceDueAt = after(now, this.#timeouts.cleanupGraceMs);
-    this.#deadline.ask(this.#graceDueAt);
+  #settleEnd(): void {
+    if (this.#phase === 'exchange' && !this.#reader.complete) {
+      if (this.#reader.empty) this.#end({ reason: 'client-closed', effect: 'reset' });
+    } else if (this.#phase === 'exchange' || this.#writer.full) {
+      if (this.#reader.empty) this.#writer.closes = true;
+      this.#deadlines.expectSilence(this.#services.clock.now(), this.#timeouts.cleanupGraceMs);
+    } else if (this.#phase === 'waiting') this.#end({ reason: 'client-closed' });
   }
 
   onDrain(): void {
-    this.#writeDueAt = Number.POSITIVE_INFINITY;
-    this.#listener?.onClientDrain();
+    this.#writer.drained();
+    this.#deadlines.allTaken();
+    if (this.#phase === 'waiting' && this.#reader.held) this.#next();
+    else this.#listener?.onClientDrain();
   }
 
   onFinish(): void {}
@@ -405,13 +324,33 @@ export class ServerConnection implements TransportListener, ConnectionOwner, Cli
     this.#end({ reason: reasonOfFailure('client', undefined) });
   }
 
+  /** 408 only to somebody who has begun to ask: an idle connection would take it for its next answer. */
+  headIsLate(): void {
+    const silent = this.#reader.idle;
+    if (silent && this.#requests > 0) return this.#end({ reason: 'keep-alive-timeout' });
+    if (!silent) this.#answerBeforeRequest(408);
+    this.#end({ reason: 'request-timeout' });
+  }
+
+  bodyIsLate(): void {
+    this.#bodyFailed(408, 'request-timeout');
+  }
+
+  readerStands(): void {
+    this.#end({ reason: 'stalled-write', effect: 'reset' });
+  }
+
+  clientIsGone(): void {
+    this.#end({ reason: 'client-closed', effect: 'reset' });
+  }
+
   /** The record ends, by whatever cause. */
   stop(): void {
     if (this.#phase === 'over') return;
     const wasTunnel = this.#phase === 'tunnel';
     this.#phase = 'over';
-    this.#deadline.stop();
-    this.#waiting.clear();
+    this.#deadlines.stop();
+    this.#reader.stop();
     if (!wasTunnel) this.#transport.setListener(null);
     const listener = this.#listener;
     this.#listener = null;
@@ -419,64 +358,8 @@ export class ServerConnection implements TransportListener, ConnectionOwner, Cli
     listener?.onClientGone(this.record.termination?.reason ?? 'internal-error');
   }
 
-  /** A page where nothing was said yet, then the end: after such a head nobody knows where the next begins. */
-  #refuse({ status, code, why }: Refusal): void {
-    this.#writer.start(null);
-    const id = this.requestId;
-    this.#writer.answer(errorPage(status, id), this.#services.clock.wallTime());
-    const error = new SmartProxyError(code, why, { source: 'client' });
-    this.#end({ reason: 'invalid-request', error });
-  }
-
-  /** Of the present request, or of the next one where none is under way. */
-  get requestId(): string {
-    const number = this.#phase === 'exchange' ? this.#requests : this.#requests + 1;
-    return `${this.record.id}-${number}`;
-  }
-
   #end(cause: CleanupCause): void {
     if (cause.effect !== 'reset' && this.#transport !== this.record.client) this.#transport.end();
     this.#services.manager.initiateCleanupOnce(this.record, cause);
   }
-
-  // ── deadlines ────────────────────────────────────────────────────────────────────────────────
-
-  #waitForHead(milliseconds: number): void {
-    this.#headDueAt = after(this.#services.clock.now(), milliseconds);
-    this.#deadline.ask(this.#headDueAt);
-  }
-
-  #due(now: number): void {
-    if (this.#headDueAt <= now) return this.#headIsLate();
-    if (this.#graceDueAt <= now) return this.#end({ reason: 'client-closed', effect: 'reset' });
-    if (this.#writeDueAt <= now) {
-      if (this.#transport.bytesWritten === this.#writtenBefore) {
-        return this.#end({ reason: 'stalled-write', effect: 'reset' });
-      }
-      this.#watchReader(now);
-    }
-    if (this.#bodyDueAt <= now) this.#bodyFailed(408, 'request-timeout');
-    this.#deadline.ask(Math.min(this.#headDueAt, this.#bodyDueAt, this.#writeDueAt, this.#graceDueAt));
-  }
-
-  /** The reader is slow: it must take something before the deadline, and the next, … */
-  #watchReader(now: number): void {
-    this.#writtenBefore = this.#transport.bytesWritten;
-    this.#writeDueAt = after(now, this.#timeouts.responseWriteMs);
-    this.#deadline.ask(this.#writeDueAt);
-  }
-
-  /** 408 only to somebody who has begun to ask: an idle connection would take it for its next answer. */
-  #headIsLate(): void {
-    if (this.#phase === 'idle') {
-      return this.#end({ reason: this.#requests === 0 ? 'request-timeout' : 'keep-alive-timeout' });
-    }
-    this.#writer.start(null);
-    this.#writer.answer(errorPage(408, this.requestId), this.#services.clock.wallTime());
-    this.#end({ reason: 'request-timeout' });
-  }
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }

@@ -1,0 +1,101 @@
+import type { Clock } from '../../base/clock.ts';
+import type { DeadlineQueue } from '../../base/deadline-queue.ts';
+import type { Transport } from '../../base/transport.ts';
+import { after, LazyDeadline } from './lazy-deadline.ts';
+
+/** What a client can be late with (H10). */
+export interface LatenessObserver {
+  /** A head has not begun, or is not complete. */
+  headIsLate(): void;
+  /** Nothing more of a request's body came. */
+  bodyIsLate(): void;
+  /** The client took nothing of what is pending. */
+  readerStands(): void;
+  /** The client sent FIN long ago, and there was nothing to tell it since. */
+  clientIsGone(): void;
+}
+
+const never = Number.POSITIVE_INFINITY;
+
+/** Everything that one client's connection waits for, as one member of the queue. Milliseconds; 0: no limit. */
+export class ServerDeadlines {
+  readonly #clock: Clock;
+  readonly #transport: Transport;
+  readonly #observer: LatenessObserver;
+  readonly #deadline: LazyDeadline;
+  #headDueAt = never;
+  #bodyDueAt = never;
+  #readerDueAt = never;
+  #goneAt = never;
+  #readerMs = 0;
+  #takenBefore = 0;
+
+  constructor(clock: Clock, queue: DeadlineQueue, transport: Transport, observer: LatenessObserver) {
+    this.#clock = clock;
+    this.#transport = transport;
+    this.#observer = observer;
+    this.#deadline = new LazyDeadline(queue, (now) => this.#wake(now));
+  }
+
+  expectHead(milliseconds: number): void {
+    this.#headDueAt = after(this.#clock.now(), milliseconds);
+    this.#deadline.ask(this.#headDueAt);
+  }
+
+  headCame(): void {
+    this.#headDueAt = never;
+  }
+
+  expectBody(now: number, milliseconds: number): void {
+    this.#bodyDueAt = after(now, milliseconds);
+    this.#deadline.ask(this.#bodyDueAt);
+  }
+
+  /** It is complete, or nobody wants it now. */
+  bodyNotExpected(): void {
+    this.#bodyDueAt = never;
+  }
+
+  /** The client must take something within this time, and again. */
+  expectReading(now: number, milliseconds: number): void {
+    this.#takenBefore = this.#transport.bytesWritten;
+    this.#readerMs = milliseconds;
+    this.#readerDueAt = after(now, milliseconds);
+    this.#deadline.ask(this.#readerDueAt);
+  }
+
+  allTaken(): void {
+    this.#readerDueAt = never;
+  }
+
+  /** The client sent FIN: each call grants it this time from `now`. */
+  expectSilence(now: number, milliseconds: number): void {
+    this.#goneAt = after(now, milliseconds);
+    this.#deadline.ask(this.#goneAt);
+  }
+
+  stop(): void {
+    this.#headDueAt = this.#bodyDueAt = this.#readerDueAt = this.#goneAt = never;
+    this.#deadline.stop();
+  }
+
+  #wake(now: number): void {
+    this.#look(now);
+    this.#deadline.ask(Math.min(this.#headDueAt, this.#bodyDueAt, this.#readerDueAt, this.#goneAt));
+  }
+
+  #look(now: number): void {
+    if (this.#goneAt <= now) return this.#observer.clientIsGone();
+    if (this.#readerDueAt <= now) {
+      if (this.#transport.bytesWritten === this.#takenBefore) return this.#observer.readerStands();
+      this.expectReading(now, this.#readerMs);
+    }
+    if (this.#headDueAt <= now) {
+      this.#headDueAt = never;
+      this.#observer.headIsLate();
+    } else if (this.#bodyDueAt <= now) {
+      this.#bodyDueAt = never;
+      this.#observer.bodyIsLate();
+    }
+  }
+}
