@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, statSync, unlinkSync } from 'node:fs';
 import net from 'node:net';
 import { dirname } from 'node:path';
 import { errorCode, SmartProxyError } from '../base/errors.ts';
@@ -13,7 +13,15 @@ const folderMode = 0o700;
  * else stands in the way.
  */
 export async function prepareSocketFile(path: string): Promise<void> {
-  mkdirSync(dirname(path), { recursive: true, mode: folderMode });
+  const folder = dirname(path);
+  mkdirSync(folder, { recursive: true, mode: folderMode });
+  if (!isTrustworthy(folder)) {
+    throw new SmartProxyError(
+      'admin-listen-failed',
+      `${folder} belongs to another user, who could put another socket there (use a folder of your own: --admin, or admin.listen)`,
+      { source: 'config' },
+    );
+  }
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat === undefined) return;
   if (!stat.isSocket()) {
@@ -30,6 +38,12 @@ export async function prepareSocketFile(path: string): Promise<void> {
     );
   }
   unlinkSync(path);
+}
+
+/** A folder under /tmp may have been made by anybody before we came. */
+function isTrustworthy(folder: string): boolean {
+  const { uid } = statSync(folder);
+  return uid === 0 || uid === (process.getuid?.() ?? uid);
 }
 
 /** Begins to listen on a file that nobody else may open, not even between its making and `makePrivate`. */

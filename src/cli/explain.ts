@@ -13,10 +13,11 @@ export interface ExplainChoice extends ConfigurationChoice {
 
 /**
  * `smartproxy explain TARGET`: of the configuration; of the running instance for the id of a
- * connection, or with `--admin`.
+ * connection, or where one is named (`--admin`; `SMARTPROXY_ADMIN`, unless `--config` is given).
  */
 export async function explain(target: string, choice: ExplainChoice, terminal: Terminal): Promise<void> {
-  const remote = choice.admin !== undefined || !target.includes('://');
+  const named = choice.admin ?? (choice.config === undefined ? process.env.SMARTPROXY_ADMIN : undefined);
+  const remote = named !== undefined || !target.includes('://');
   const explanation = remote ? await askInstance(target, choice) : await askConfiguration(target, choice);
   terminal.out(choice.json ? json(explanation) : describe(target, explanation));
 }

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { ControlPort } from '../admin/control-port.ts';
 import { AdminServer } from '../admin/server.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
-import { SmartProxyError } from '../base/errors.ts';
+import { errorMessage, SmartProxyError } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
 import { type Environment, processEnvironment } from '../config/environment.ts';
 import { resolveOptions } from '../config/resolve.ts';
@@ -140,7 +140,7 @@ export class SmartProxy {
     this.#state = 'ready';
     const ready = { listeners: this.listeners(), admin: this.adminAddress };
     this.#log.info('ready', ready);
-    this.#events.emit('ready', ready);
+    this.#announce(ready);
   }
 
   #assemble(): Assembly {
@@ -170,6 +170,15 @@ export class SmartProxy {
     const admin = new AdminServer({ ...this.#options.admin, control: this.control, log: this.#log });
     await admin.start();
     this.#admin = admin;
+  }
+
+  /** It runs, whatever a listener makes of it. */
+  #announce(ready: SmartProxyEvents['ready'][0]): void {
+    try {
+      this.#events.emit('ready', ready);
+    } catch (error) {
+      this.#log.error('listener-threw', { event: 'ready', message: errorMessage(error) });
+    }
   }
 
   /** An `error` event without a listener would throw where nobody can catch it. */
@@ -287,8 +296,19 @@ export class SmartProxy {
     const before = assembly.options.routes;
     assembly.use(options, index, networkProxy);
     change.commit();
+    this.#warnOfAdmin(options);
     this.#removal?.drainRemoved(before, options.routes);
     this.#log.info('reloaded', { routes: options.routes.length, listeners: this.listeners() });
+  }
+
+  /** The admin API stays where it is: whoever asked for the reload is connected to it. */
+  #warnOfAdmin({ admin }: ResolvedOptions): void {
+    const { admin: inForce } = this.#options;
+    if (admin?.listen === inForce?.listen && admin?.token === inForce?.token) return;
+    this.#log.warn('restart-needed', {
+      path: 'admin',
+      message: 'a changed admin API takes effect at the next start',
+    });
   }
 
   /** Every address that it listens on, with the real ports. Empty before `start`. */

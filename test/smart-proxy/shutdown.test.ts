@@ -240,3 +240,12 @@ test('two proxies in one process know nothing of each other', async (t) => {
   assert.deepEqual([one.reasons(), two.endings.length <= 1], [{ shutdown: 1 }, true]);
   await two.endedAs('client-closed');
 });
+
+test('a listener of `ready` that throws does not take the start back', async (t) => {
+  const proxy = scoped(t, new SmartProxy({ routes: [acting({ type: 'block' })] }));
+  proxy.on('ready', () => {
+    throw new Error('of the embedding program');
+  });
+  await proxy.start();
+  assert.equal(proxy.control.state, 'ready');
+});
