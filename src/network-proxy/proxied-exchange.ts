@@ -2,8 +2,8 @@ import type { Deadline } from '../base/deadline-queue.ts';
 import type { TerminationReason } from '../base/termination.ts';
 import type { Loan } from '../base/transport.ts';
 import type { ResolvedRoute } from '../config/resolved.ts';
-import type { Selection, SelectionFailure } from '../targets/target-selector.ts';
 import { isIdempotent, reasonOfBackendFailure, statusOfFailure } from './backend-failures.ts';
+import { BackendSearch, type SearchOwner } from './backend-search.ts';
 import { errorPage } from './error-pages.ts';
 import type {
   BackendFailure,
@@ -14,18 +14,12 @@ import type {
   HttpResponse,
   LocalAnswer,
   RequestChanges,
-  StreamWaiter,
   Trailers,
-  Waiting,
 } from './exchange.ts';
 import { redirectAnswer, respondAnswer } from './local-answers.ts';
-import { nameOf } from './pool/backend-spec.ts';
-import { RequestContext } from './request-context.ts';
 import { RequestNotes } from './request-notes.ts';
 import type { ForwardRoute, RequestPlanner } from './request-planner.ts';
 import { Tunnel } from './websocket/tunnel.ts';
-
-const noneTried: ReadonlySet<number> = new Set();
 
 /**
  * A request on its way to a backend, and the answer on its way back. Read it from top to bottom:
@@ -35,7 +29,7 @@ const noneTried: ReadonlySet<number> = new Set();
  *
  * Each way out is `#over`, once.
  */
-export class ProxiedExchange implements ClientListener, StreamWaiter, Deadline {
+export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
   dueAt = 0;
   position = -1;
   readonly #planner: RequestPlanner;
@@ -45,15 +39,9 @@ export class ProxiedExchange implements ClientListener, StreamWaiter, Deadline {
   #route: ForwardRoute | null = null;
   /** The route counts this request. */
   #admitted: ResolvedRoute | null = null;
-  #context: RequestContext | null = null;
-  #tried: Set<number> | null = null;
-  #selection: Selection | null = null;
-  #changes: RequestChanges | null = null;
-  #waiting: Waiting | null = null;
+  #search: BackendSearch | null = null;
   #backend: BackendStream | null = null;
   #tunnel: Tunnel | null = null;
-  #failure: BackendFailure | null = null;
-  #connectUntil = 0;
   #form: BodyForm = 'content';
   #requestDone = false;
   /** Body bytes were given to a backend: they are not there to be given to another. */
@@ -98,9 +86,7 @@ export class ProxiedExchange implements ClientListener, StreamWaiter, Deadline {
     const { action } = route;
     switch (action.type) {
       case 'forward':
-        this.#route = route as ForwardRoute;
-        this.#connectUntil = this.#client.record.lastActivityAt + route.timeouts.connectMs;
-        return this.#selectTarget();
+        return this.#forward(route as ForwardRoute);
       case 'redirect':
         return this.#answer(redirectAnswer(action, this.#client.request));
       case 'respond':
@@ -121,62 +107,21 @@ export class ProxiedExchange implements ClientListener, StreamWaiter, Deadline {
 
   // ── the way to a backend ─────────────────────────────────────────────────────────────────────
 
-  #selectTarget(): void {
-    const route = this.#route as ForwardRoute;
-    const { record, request } = this.#client;
-    this.#context ??= new RequestContext(record, request, route.name);
-    const selector = this.#planner.services.selectors.of(route);
-    const next = selector.next(this.#context, this.#tried ?? noneTried);
-    if (!(next instanceof Promise)) return this.#selected(next);
-    request.keep();
-    this.#schedule(this.#connectMsLeft());
-    next.then(
-      (selection) => this.#selectedLater(selection),
-      (error) => this.#selectedLater({ failed: true, error }),
-    );
+  #forward(route: ForwardRoute): void {
+    this.#route = route;
+    this.#search = new BackendSearch(this.#planner, this.#client, route, this, this.#notes);
+    this.#search.start();
   }
 
-  #selectedLater(selection: Selection | SelectionFailure): void {
-    // Answered by the deadline meanwhile, or nobody asks any more.
-    if (this.#done) return;
-    this.#unschedule();
-    this.#selected(selection);
-  }
-
-  #selected(selection: Selection | SelectionFailure | null): void {
-    if (selection === null) return this.#giveUp();
-    if ('failed' in selection) return this.#refuse(502, 'target-selection-failed');
-    this.#selection = selection;
-    this.#tried ??= new Set();
-    this.#tried.add(selection.index);
-    this.#acquire(false);
-  }
-
-  #acquire(fresh: boolean): void {
-    const route = this.#route as ForwardRoute;
-    const { record, request } = this.#client;
-    const selection = this.#selection as Selection;
-    const { trustForwarded } = this.#planner.services;
-    const { ip } = record.clientAddress;
-    const sender = { ip, trusted: trustForwarded().has(ip) };
-    const memory = this.#planner.addedOf(record);
-    this.#changes = this.#planner.rulesOf(route).request(request, sender, selection.endpoint, memory);
-    this.#notes?.acquiring(nameOf(selection.endpoint));
-    const pool = this.#planner.poolOf(route, selection, record);
-    const waiting = pool.acquire(this, fresh, this.#connectMsLeft());
-    if (waiting === null) return;
-    request.keep();
-    this.#waiting = waiting;
-  }
-
-  #connectMsLeft(): number {
-    const { connectMs } = (this.#route as ForwardRoute).timeouts;
-    if (connectMs === 0) return 0;
-    return Math.max(1, this.#connectUntil - this.#planner.services.clock.now());
+  searchFailed(failure: BackendFailure | 'target-selection-failed' | 'target-selection-timeout'): void {
+    if (failure === 'target-selection-failed') this.#refuse(502, failure);
+    else if (failure === 'target-selection-timeout') this.#refuse(504, 'target-selection-failed');
+    else this.#refuse(statusOfFailure[failure.code], failure.code);
   }
 
   onStream(backend: BackendStream, openedMs: number): void {
-    this.#waiting = null;
+    const search = this.#search as BackendSearch;
+    search.found();
     if (this.#done) return backend.abort();
     const { request } = this.#client;
     const { clock } = this.#planner.services;
@@ -186,7 +131,7 @@ export class ProxiedExchange implements ClientListener, StreamWaiter, Deadline {
     if (backend.reused) request.keep();
     const chunked = request.hasBody && request.contentLength < 0 && request.http1 !== null;
     this.#form = chunked && backend.takesChunks ? 'chunks' : 'content';
-    backend.open(request, this.#changes as RequestChanges, this.#form, this.#client.bodyAtHand);
+    backend.open(request, search.changes as RequestChanges, this.#form, this.#client.bodyAtHand);
     this.#schedule((this.#route as ForwardRoute).timeouts.responseHeadMs);
     if (!this.#requestDone && request.hasBody) this.#client.resumeBody(this.#form);
   }
@@ -283,15 +228,13 @@ export class ProxiedExchange implements ClientListener, StreamWaiter, Deadline {
   onBackendFailed(failure: BackendFailure): void {
     const backend = this.#backend;
     this.#backend = null;
-    this.#waiting = null;
     if (this.#done) return;
     this.#unschedule();
-    this.#failure = failure;
-    if (this.#responding)
-      return this.#cut(reasonOfBackendFailure(failure.code), failure.code, failure.error ?? undefined);
-    if (backend === null) return this.#selectTarget();
-    if (this.#mayRepeat(backend, failure)) return this.#repeat();
-    this.#giveUp();
+    if (this.#responding) {
+      this.#cut(reasonOfBackendFailure(failure.code), failure.code, failure.error ?? undefined);
+    } else if (backend === null) this.#search?.next(failure);
+    else if (this.#mayRepeat(backend, failure)) this.#repeat();
+    else this.searchFailed(failure);
   }
 
   /**
@@ -308,13 +251,7 @@ export class ProxiedExchange implements ClientListener, StreamWaiter, Deadline {
     this.#retried = true;
     this.#notes?.repeated();
     if (!this.#requestDone) this.#client.pauseBody();
-    this.#acquire(true);
-  }
-
-  /** No target is left. */
-  #giveUp(): void {
-    const code = this.#failure?.code ?? 'internal-error';
-    this.#refuse(statusOfFailure[code], code);
+    this.#search?.again();
   }
 
   onClientGone(reason: TerminationReason): void {
@@ -324,9 +261,8 @@ export class ProxiedExchange implements ClientListener, StreamWaiter, Deadline {
     this.#log(reason, null, this.#client.bytesOut);
   }
 
-  /** The backend's answer, or the target function's, did not come in time. */
+  /** The backend's answer did not come in time. */
   expire(now: number): void {
-    if (this.#backend === null) return this.#refuse(504, 'target-selection-failed');
     const { responseHeadMs } = (this.#route as ForwardRoute).timeouts;
     const slowClient = !this.#requestDone && !this.#bodyPaused;
     const dueAt = (slowClient ? now : this.#lastSentAt) + responseHeadMs;
@@ -356,8 +292,6 @@ export class ProxiedExchange implements ClientListener, StreamWaiter, Deadline {
   }
 
   #letGo(): void {
-    this.#waiting?.cancel();
-    this.#waiting = null;
     this.#backend?.abort();
     this.#backend = null;
     this.#tunnel?.stop();
@@ -368,7 +302,7 @@ export class ProxiedExchange implements ClientListener, StreamWaiter, Deadline {
     if (this.#done) return;
     this.#done = true;
     this.#unschedule();
-    this.#context?.abort();
+    this.#search?.stop();
     if (this.#admitted !== null) this.#planner.services.release(this.#admitted, this.#client.record);
   }
 

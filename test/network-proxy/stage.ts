@@ -21,9 +21,9 @@ import { TimeoutManager } from '../../src/connection/timeout-manager.ts';
 import type { RequestEntry } from '../../src/network-proxy/access-log.ts';
 import { Forwarder } from '../../src/network-proxy/forwarder.ts';
 import { Http1Server } from '../../src/network-proxy/http1/http1-server.ts';
-import type { SecureClient } from '../../src/network-proxy/pool/connecting.ts';
+import type { ConnectServices, SecureClient } from '../../src/network-proxy/pool/connecting.ts';
 import type { PoolSettings } from '../../src/network-proxy/pool/http1-pool.ts';
-import { Pools } from '../../src/network-proxy/pool/pools.ts';
+import { Pools, type PoolsOptions } from '../../src/network-proxy/pool/pools.ts';
 import type { MatchRequest } from '../../src/network-proxy/request-planner.ts';
 import { TargetSelectors } from '../../src/targets/target-selectors.ts';
 import { createDial } from '../../src/transport/dial.ts';
@@ -87,6 +87,8 @@ export interface CoreOptions {
   headerBytes?: number;
   pool?: Partial<PoolSettings>;
   secure?: SecureClient;
+  /** Pools for more than HTTP/1. */
+  createPool?: (services: ConnectServices) => NonNullable<PoolsOptions['create']>;
   admit?: (route: ResolvedRoute) => TerminationReason | null;
   log?: Logger;
   /** Access log off. */
@@ -118,8 +120,11 @@ export class Core {
     });
     this.deadlines = new DeadlineQueue(clock);
     this.#limits = { headerBytes: options.headerBytes ?? 65_536 };
+    const services = { clock, deadlines: this.deadlines, dial, secure: options.secure ?? noTls };
+    const create = options.createPool?.(services);
     this.pools = new Pools({
-      services: { clock, deadlines: this.deadlines, dial, secure: options.secure ?? noTls },
+      services,
+      ...(create !== undefined && { create }),
       settings: { maxConnections: 100, maxWaiting: 100, limits: this.#limits, ...options.pool },
     });
     this.server = new Http1Server({ clock, manager: this.manager, deadlines: this.deadlines });

@@ -109,9 +109,14 @@ export class Http1Pool implements BackendPool, BackendKeeper {
   /** @internal */
   openingDone(opening: Opening, transport: Transport, tookMs: number): void {
     this.#opening.delete(opening);
+    this.adopt(transport, opening.waiter, tookMs);
+  }
+
+  /** Takes over an open connection, for the one who waits for it. */
+  adopt(transport: Transport, waiter: StreamWaiter, openedMs: number): void {
     this.#opened++;
     const connection = new BackendConnection(transport, this, this.#settings.limits);
-    this.#hand(connection, opening.waiter, tookMs);
+    this.#hand(connection, waiter, openedMs);
   }
 
   /** @internal Failed, or given up. */

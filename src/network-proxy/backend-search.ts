@@ -1,0 +1,138 @@
+import type { Deadline } from '../base/deadline-queue.ts';
+import type { Selection, SelectionFailure } from '../targets/target-selector.ts';
+import type { BackendFailure, ClientStream, RequestChanges, StreamWaiter, Waiting } from './exchange.ts';
+import { nameOf } from './pool/backend-spec.ts';
+import { RequestContext } from './request-context.ts';
+import type { RequestNotes } from './request-notes.ts';
+import type { ForwardRoute, RequestPlanner } from './request-planner.ts';
+
+/** Who looks for a backend: it is told of a stream, or that there is none. */
+export interface SearchOwner extends StreamWaiter {
+  /** No target is left: the last one's failure; or a target function failed, or took too long. */
+  searchFailed(failure: BackendFailure | 'target-selection-failed' | 'target-selection-timeout'): void;
+}
+
+const noneTried: ReadonlySet<number> = new Set();
+const nothingTried: BackendFailure = {
+  code: 'internal-error',
+  error: null,
+  answered: false,
+  unprocessed: true,
+};
+
+/**
+ * The way of one request to a backend: a target of the route, and a stream out of its pool. A
+ * target that cannot be reached is followed by the next, all within `connectMs`.
+ */
+export class BackendSearch implements Deadline {
+  dueAt = 0;
+  position = -1;
+  readonly #planner: RequestPlanner;
+  readonly #client: ClientStream;
+  readonly #route: ForwardRoute;
+  readonly #owner: SearchOwner;
+  readonly #notes: RequestNotes | null;
+  readonly #context: RequestContext;
+  #dueAt: number;
+  #tried: Set<number> | null = null;
+  #selection: Selection | null = null;
+  #waiting: Waiting | null = null;
+  #stopped = false;
+  /** What the request's head becomes for the target that was chosen. */
+  changes: RequestChanges | null = null;
+
+  constructor(
+    planner: RequestPlanner,
+    client: ClientStream,
+    route: ForwardRoute,
+    owner: SearchOwner,
+    notes: RequestNotes | null,
+  ) {
+    this.#planner = planner;
+    this.#client = client;
+    this.#route = route;
+    this.#owner = owner;
+    this.#notes = notes;
+    this.#context = new RequestContext(client.record, client.request, route.name);
+    this.#dueAt = client.record.lastActivityAt + route.timeouts.connectMs;
+  }
+
+  start(): void {
+    this.#selectTarget(nothingTried);
+  }
+
+  /** The chosen target could not be reached. */
+  next(failure: BackendFailure): void {
+    this.#waiting = null;
+    if (this.#selection !== null) {
+      this.#tried ??= new Set();
+      this.#tried.add(this.#selection.index);
+    }
+    this.#selectTarget(failure);
+  }
+
+  /** The same target again, over a connection that nobody has used. */
+  again(): void {
+    this.#dueAt = this.#planner.services.clock.now() + this.#route.timeouts.connectMs;
+    this.#acquire(true);
+  }
+
+  /** A stream was told: nothing is waited for. */
+  found(): void {
+    this.#waiting = null;
+  }
+
+  /** Nobody asks any more. Idempotent. */
+  stop(): void {
+    this.#stopped = true;
+    this.#waiting?.cancel();
+    this.#waiting = null;
+    this.#planner.services.deadlines.remove(this);
+    this.#context.abort();
+  }
+
+  expire(): void {
+    this.#owner.searchFailed('target-selection-timeout');
+  }
+
+  #selectTarget(lastFailure: BackendFailure): void {
+    const { selectors, deadlines } = this.#planner.services;
+    const next = selectors.of(this.#route).next(this.#context, this.#tried ?? noneTried);
+    if (!(next instanceof Promise)) return this.#selected(next, lastFailure);
+    this.#client.request.keep();
+    if (this.#route.timeouts.connectMs > 0) deadlines.schedule(this, this.#dueAt);
+    const selected = (selection: Selection | SelectionFailure): void => {
+      if (this.#stopped) return;
+      deadlines.remove(this);
+      this.#selected(selection, lastFailure);
+    };
+    next.then(selected, (error) => selected({ failed: true, error }));
+  }
+
+  #selected(selection: Selection | SelectionFailure | null, lastFailure: BackendFailure): void {
+    if (selection === null) return this.#owner.searchFailed(lastFailure);
+    if ('failed' in selection) return this.#owner.searchFailed('target-selection-failed');
+    this.#selection = selection;
+    this.#acquire(false);
+  }
+
+  #acquire(fresh: boolean): void {
+    const { record, request } = this.#client;
+    const selection = this.#selection as Selection;
+    const { ip } = record.clientAddress;
+    const sender = { ip, trusted: this.#planner.services.trustForwarded().has(ip) };
+    const memory = this.#planner.addedOf(record);
+    this.changes = this.#planner.rulesOf(this.#route).request(request, sender, selection.endpoint, memory);
+    this.#notes?.acquiring(nameOf(selection.endpoint));
+    const pool = this.#planner.poolOf(this.#route, selection, record);
+    const waiting = pool.acquire(this.#owner, fresh, this.#millisecondsLeft());
+    if (waiting === null) return;
+    request.keep();
+    this.#waiting = waiting;
+  }
+
+  #millisecondsLeft(): number {
+    if (this.#route.timeouts.connectMs === 0) return 0;
+    return Math.max(1, this.#dueAt - this.#planner.services.clock.now());
+  }
+}
