@@ -19,7 +19,7 @@ const codeBytes = 32;
 const listenerAt = codeAt + codeBytes;
 
 /** How old a proof may be, and how far the clocks of two processes may differ. */
-export const proofWindowMs = 10_000;
+const proofWindowMs = 10_000;
 
 /** Proofs that are remembered for one window: some hundred bytes each. */
 const maxRemembered = 262_144;

@@ -46,7 +46,8 @@ export class ConnectionRecord {
   client: Transport;
   /** The address that limits, routes and logs use: from the PROXY header, where one was believed. */
   clientAddress: PeerAddress;
-  readonly localPort: number;
+  /** The port that the client connected to. */
+  localPort: number;
   /** The listener that it came through, by its key in the route index; empty where nobody says. */
   listener = '';
   /** Monotonic milliseconds of the injected clock. */

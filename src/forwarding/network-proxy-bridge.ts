@@ -22,7 +22,12 @@ export interface TerminatingEndpoint {
 
 /** Which NetworkProxy connections go to. */
 export type BridgeEnd =
-  | { readonly mode: 'in-process'; readonly endpoint: TerminatingEndpoint }
+  | {
+      readonly mode: 'in-process';
+      readonly endpoint: TerminatingEndpoint;
+      /** There is no SmartProxy in front: only what another process brought came over a bridge. */
+      readonly alone: boolean;
+    }
   /** Another process of this machine. `secret` is the key that both have. */
   | { readonly mode: 'loopback'; readonly port: number; readonly secret: Uint8Array };
 
@@ -57,7 +62,10 @@ export class NetworkProxyBridge implements ConnectionObserver {
   /** Takes a connection over that was routed to a site, in state `routing`. */
   accept(record: ConnectionRecord, site: HttpSite, arrival: Arrival): void {
     const end = this.#end;
-    if (end.mode === 'in-process') return end.endpoint.accept(record, site, { ...arrival, overBridge: true });
+    if (end.mode === 'in-process') {
+      const overBridge = !end.alone || record.outer !== null;
+      return end.endpoint.accept(record, site, { ...arrival, overBridge });
+    }
     this.forwardToNetworkProxy(record.id, record.client, record, arrival.firstBytes, end.port, () => {});
   }
 

@@ -1,3 +1,4 @@
+import { BridgeProofs } from '../base/bridge-proof.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { AddressSet } from '../base/prefix-trie.ts';
@@ -14,6 +15,7 @@ import { TargetSelectors } from '../targets/target-selectors.ts';
 import { createDial } from '../transport/dial.ts';
 import { createDns, type Dns } from '../transport/dns.ts';
 import { TransportFactory } from '../transport/transport-factory.ts';
+import { BridgeEntrance } from './bridge-entrance.ts';
 import { ConnectionHandler } from './connection-handler.ts';
 import { ConnectionLog } from './connection-log.ts';
 import { DescriptorBudget, openDescriptors } from './descriptor-budget.ts';
@@ -29,7 +31,12 @@ export interface AssemblyOptions {
   descriptorLimit: number;
   inherited: InheritedSockets;
   listenerFailed(error: Error): void;
+  /** Set where this is a NetworkProxy by itself; then with what the proofs of a bridge are made. */
+  alone?: { readonly bridgeSecret: Uint8Array | null };
 }
+
+/** The listener of a bridge: no route has it. */
+export const bridgeListenerKey = 'bridge';
 
 /**
  * All rooms joined: one running proxy. Nothing here outlives `close`. The configuration in force
@@ -60,6 +67,7 @@ export class Assembly {
     descriptorLimit,
     inherited,
     listenerFailed,
+    alone,
   }: AssemblyOptions) {
     this.clock = clock;
     this.options = options;
@@ -78,12 +86,17 @@ export class Assembly {
     this.#budget = budget;
     const dial = createDial({ clock, dns: this.#dns, connectSocket: this.#transports.connectSocket });
     const selectors = new TargetSelectors();
-    this.networkProxy = this.#createNetworkProxy(dial, selectors, log);
+    this.networkProxy = this.#createNetworkProxy(dial, selectors, log, alone !== undefined);
     this.handler = this.#createHandler(dial, selectors, budget);
+    const secret = alone?.bridgeSecret ?? null;
+    const bridge = secret === null ? null : this.#createBridgeEntrance(secret);
     this.listeners = new ListenerSet(
       {
         transports: this.#transports,
-        accept: (transport, entrance) => this.handler.accept(transport, entrance),
+        accept: (transport, entrance) => {
+          if (bridge !== null && entrance.key === bridgeListenerKey) bridge.accept(transport, entrance.port);
+          else this.handler.accept(transport, entrance);
+        },
         failed: (_listener, error) => listenerFailed(error),
       },
       inherited,
@@ -91,14 +104,24 @@ export class Assembly {
     this.audit = this.#createAudit(budget, log);
   }
 
-  #createNetworkProxy(dial: Dial, selectors: TargetSelectors, log: Logger): NetworkProxySide {
+  #createNetworkProxy(dial: Dial, selectors: TargetSelectors, log: Logger, alone: boolean): NetworkProxySide {
     const { clock, manager, security } = this;
-    const services = { clock, manager };
-    return new NetworkProxySide({
+    const services = {
       ...{ clock, manager, security, selectors, dial, log },
       timeouts: this.#timeouts,
       resources: this.#transports.resources,
-      whole: (record) => handleDecrypted(services, record),
+      whole: (record: ConnectionRecord) => handleDecrypted({ clock, manager }, record),
+    };
+    return new NetworkProxySide(services, alone);
+  }
+
+  #createBridgeEntrance(secret: Uint8Array): BridgeEntrance {
+    const { clock, manager, security, handler } = this;
+    return new BridgeEntrance({
+      ...{ clock, manager, security, handler },
+      timeouts: this.#timeouts,
+      settings: () => this.options,
+      proofs: new BridgeProofs(secret),
     });
   }
 

@@ -76,8 +76,8 @@ export class ConnectionHandler {
     const { manager, security } = this.#services;
     const { ip } = client.peer;
     const trusted = this.#services.trustedSources().has(ip);
-    const table = this.#table(client, entrance);
-    const refusal = this.#refusal(ip, trusted);
+    const table = this.#services.routes().table(entrance.key, () => client.local.ip);
+    const refusal = this.refusal(ip, trusted);
     if (refusal !== null || table === undefined) {
       manager.refuse(refusal ?? 'no-route', client.peer);
       client.reset();
@@ -88,28 +88,26 @@ export class ConnectionHandler {
     record.listener = entrance.key;
     if (trusted) security.holdProcess(record);
     else security.hold(record);
-    if (trusted || table.needs(ip) === 'first-bytes') this.#readFirstBytes(record, entrance, table, trusted);
-    else this.#route(record, entrance, null);
+    if (trusted || table.needs(ip) === 'first-bytes') this.#readFirstBytes(record, table, trusted);
+    else this.#route(record, null);
   }
 
   /** Undefined once a reload took the listener away: the connection was accepted just before. */
-  #table(client: Transport, entrance: Entrance): PortTable | undefined {
-    return this.#services.routes().table(entrance.key, () => client.local.ip);
+  #tableOf({ listener, outer, client }: ConnectionRecord): PortTable | undefined {
+    return this.#services.routes().table(listener, () => (outer?.destination ?? client.local).ip);
   }
 
-  /** Nothing per address yet where the peer is a trusted proxy: it speaks for others. */
-  #refusal(ip: string, trusted: boolean): TerminationReason | null {
+  /**
+   * Why no connection is taken now from this peer; null: one is. Nothing per address yet where the
+   * peer is a trusted proxy: it speaks for others.
+   */
+  refusal(ip: string, trusted: boolean): TerminationReason | null {
     if (this.#draining) return 'shutdown';
     if (!this.#services.descriptorsLeft()) return 'resource-exhausted';
     return trusted ? this.#services.security.checkProcess(ip) : this.#services.security.check(ip);
   }
 
-  #readFirstBytes(
-    record: ConnectionRecord,
-    entrance: Entrance,
-    table: PortTable,
-    proxyHeader: boolean,
-  ): void {
+  #readFirstBytes(record: ConnectionRecord, table: PortTable, proxyHeader: boolean): void {
     const { manager, timeouts } = this.#services;
     manager.transition(record, 'reading-first-bytes');
     timeouts.arm(record, 'initialData', table.initialDataMs);
@@ -121,7 +119,7 @@ export class ConnectionHandler {
         maxBytes: table.initialDataBytes || Number.MAX_SAFE_INTEGER,
         onProxyHeader: (header) => this.#admitRealClient(record, table, header),
       },
-      (result) => this.#firstBytesRead(record, entrance, result),
+      (result) => this.firstBytesRead(record, result),
     );
     record.setOwner(reader);
   }
@@ -146,18 +144,15 @@ export class ConnectionHandler {
     return { detect: table.needs(ip) === 'first-bytes' };
   }
 
-  #firstBytesRead(
-    record: ConnectionRecord,
-    entrance: Entrance,
-    result: FirstBytes | FirstBytesFailure,
-  ): void {
+  /** The middle of the way, for connections whose beginning was read elsewhere too. */
+  firstBytesRead(record: ConnectionRecord, result: FirstBytes | FirstBytesFailure): void {
     const { manager, clock } = this.#services;
     if (result.outcome === 'failed') return this.#refuseFirstBytes(record, result);
     if (result.ended) manager.sideEnded(record, 'client');
     record.lastActivityAt = clock.now();
     if (result.hello !== null) noteHello(record, result.hello, clock.now());
     if (result.unwantedProxyHeader) record.note(clock.now(), 'proxy-header-not-trusted');
-    this.#route(record, entrance, result);
+    this.#route(record, result);
   }
 
   /** Says why in the language that the client spoke, where it spoke one (T10). */
@@ -170,10 +165,10 @@ export class ConnectionHandler {
     this.#end(record, error === undefined ? { reason } : { reason, error });
   }
 
-  #route(record: ConnectionRecord, entrance: Entrance, first: FirstBytes | null): void {
+  #route(record: ConnectionRecord, first: FirstBytes | null): void {
     const { manager, security } = this.#services;
     if (!manager.transition(record, 'routing')) return;
-    const table = this.#table(record.client, entrance);
+    const table = this.#tableOf(record);
     const route = table?.match({
       clientIp: record.clientAddress.ip,
       kind: first?.kind ?? 'none',

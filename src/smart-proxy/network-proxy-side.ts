@@ -29,20 +29,23 @@ export const noNetworkProxy: NetworkProxyStatistics = Object.freeze({
  */
 export class NetworkProxySide {
   readonly #services: EngineServices & ForwardingServices;
+  readonly #alone: boolean;
   readonly #loader: ConfigurationLoader;
   #loaded: LoadedConfiguration | null = null;
   #engine: Engine | null = null;
   bridge: NetworkProxyBridge | null = null;
 
-  constructor(services: EngineServices & ForwardingServices) {
+  /** @param alone whether this process is no SmartProxy: then it is itself the other end of a bridge */
+  constructor(services: EngineServices & ForwardingServices, alone: boolean) {
     this.#services = services;
+    this.#alone = alone;
     this.#loader = new ConfigurationLoader(services.clock, services.log);
   }
 
   /** Null where nothing is read here. Rejects with SmartProxyError where something cannot be loaded. */
   async prepare(options: ResolvedOptions, index: RouteIndex): Promise<PreparedSide | null> {
     if ([...index.sites].length === 0) return null;
-    if (options.networkProxy.bridge === 'loopback') {
+    if (options.networkProxy.bridge === 'loopback' && !this.#alone) {
       return { end: await loopbackEnd(options.networkProxy), loaded: null };
     }
     return { end: 'in-process', loaded: await this.#loader.load(options, index) };
@@ -66,7 +69,7 @@ export class NetworkProxySide {
   #endpoint(loaded: LoadedConfiguration): BridgeEnd {
     if (this.#engine === null) this.#engine = new Engine(this.#services, loaded);
     else this.#engine.use(loaded);
-    return { mode: 'in-process', endpoint: this.#engine.endpoint };
+    return { mode: 'in-process', endpoint: this.#engine.endpoint, alone: this.#alone };
   }
 
   statistics(): NetworkProxyStatistics {
@@ -99,7 +102,7 @@ export function discard(prepared: PreparedSide | null): void {
 
 async function loopbackEnd({ port, secretFile }: ResolvedNetworkProxy): Promise<PreparedSide['end']> {
   if (port === null || secretFile === null) {
-    throw new SmartProxyError('configuration', "bridge: 'loopback' needs port and secretFile", {
+    throw new SmartProxyError('invalid-configuration', "bridge: 'loopback' needs port and secretFile", {
       source: 'config',
     });
   }

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
-import { Duplex } from 'node:stream';
 import { after, before, test } from 'node:test';
-import tls from 'node:tls';
+import type tls from 'node:tls';
 import type { Route } from '../../../src/config/schema.ts';
 import { Stage } from '../../smart-proxy/stage.ts';
 import { selfSigned } from '../../support/certificates.ts';
@@ -9,7 +8,7 @@ import { programPath } from '../../support/debian.ts';
 import { eventually } from '../../support/eventually.ts';
 import { SkippingClock } from '../../support/skipping-clock.ts';
 import { Workspace } from '../../support/workspace.ts';
-import { type Certificate, serve, site, TlsClient } from './site.ts';
+import { type Certificate, helloOf, serve, site, TlsClient } from './site.ts';
 
 let workspace: Workspace;
 let certificate: Certificate;
@@ -218,20 +217,3 @@ test('an abrupt ending resets the socket below, and TLS says nothing about an en
   const { termination } = await proxy.ended();
   assert.equal(termination?.reason, 'target-reset');
 });
-
-/** The first flight of a real client. */
-async function helloOf(options: tls.ConnectionOptions): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  const wire = new Duplex({
-    read() {},
-    write(chunk: Buffer, _encoding, done) {
-      chunks.push(chunk);
-      done();
-    },
-  });
-  const client = tls.connect({ socket: wire, ...options });
-  client.on('error', () => {});
-  await eventually('there is a hello', () => chunks.length > 0);
-  client.destroy();
-  return Buffer.concat(chunks);
-}

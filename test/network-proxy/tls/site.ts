@@ -1,6 +1,7 @@
 /** SmartProxy with sites whose TLS ends there, and clients that speak TLS with it. */
 import { once } from 'node:events';
 import net from 'node:net';
+import { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import type { Clock } from '../../../src/base/clock.ts';
 import { processEnvironment } from '../../../src/config/environment.ts';
@@ -96,7 +97,7 @@ export class TlsClient implements AsyncDisposable {
         answer = /^HTTP\/1\.1 (\d+)[\s\S]*?content-length: (\d+)[\s\S]*?\r\n\r\n([\s\S]*)$/i.exec(
           this.received.slice(start),
         );
-        return this.error !== undefined || (answer !== null && (answer[3] ?? '').length >= Number(answer[2]));
+        return this.closed || (answer !== null && (answer[3] ?? '').length >= Number(answer[2]));
       },
     );
     if (answer === null) throw this.error ?? new Error('no answer');
@@ -113,4 +114,21 @@ export class TlsClient implements AsyncDisposable {
     this.socket.destroy();
     await eventually('the client is closed', () => this.closed);
   }
+}
+
+/** The first flight of a real client. */
+export async function helloOf(options: tls.ConnectionOptions): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  const wire = new Duplex({
+    read() {},
+    write(chunk: Buffer, _encoding, done) {
+      chunks.push(chunk);
+      done();
+    },
+  });
+  const client = tls.connect({ socket: wire, ...options });
+  client.on('error', () => {});
+  await eventually('there is a hello', () => chunks.length > 0);
+  client.destroy();
+  return Buffer.concat(chunks);
 }

@@ -1,0 +1,242 @@
+import { EventEmitter } from 'node:events';
+import type { Clock } from '../base/clock.ts';
+import { SmartProxyError } from '../base/errors.ts';
+import { type Logger, silentLogger } from '../base/logger.ts';
+import { readBridgeSecret } from '../certificates/bridge-secret.ts';
+import { trustDomain } from '../config/connection-kind.ts';
+import { type Environment, processEnvironment } from '../config/environment.ts';
+import { ConfigurationError, type Problem } from '../config/problems.ts';
+import { resolveOptions } from '../config/resolve.ts';
+import type { ResolvedOptions, ResolvedRoute } from '../config/resolved.ts';
+import type { Route, SmartProxyOptions } from '../config/schema.ts';
+import { Tally } from '../connection/connection-statistics.ts';
+import type { RecordSummary } from '../connection/record-summary.ts';
+import type { ListenerSpec } from '../routing/listener-plan.ts';
+import { compileRoutes, type RouteIndex } from '../routing/route-index.ts';
+import { Assembly, bridgeListenerKey } from './assembly.ts';
+import { InheritedSockets } from './inherited-sockets.ts';
+import { discard, noNetworkProxy } from './network-proxy-side.ts';
+import type { ListeningAddress, Statistics } from './smart-proxy.ts';
+
+export interface NetworkProxyEvents {
+  'connection-closed': [RecordSummary];
+  /** A listener failed after it was bound. */
+  error: [Error];
+}
+
+/** What an embedding program or the command line brings along; everything is optional. */
+export interface NetworkProxySurroundings {
+  /** Default: no log. */
+  log?: Logger;
+  environment?: Environment;
+  clock?: Clock;
+}
+
+const nothingYet: Statistics = Object.freeze({
+  ...new Tally().statistics([]),
+  networkProxy: noNetworkProxy,
+  audit: { records: 0, sockets: 0, addresses: 0, timers: 0, descriptors: null, consistent: true },
+});
+
+/**
+ * NetworkProxy by itself: a reverse proxy that ends TLS and reads requests, configured as
+ * SmartProxy is. With `bridge: 'loopback'` it is the other process: it listens on the bridge's port
+ * of the loopback only, and serves what a SmartProxy with the same secret brings there. Otherwise
+ * it listens where its routes say, and every route must be one that is read here.
+ */
+export class NetworkProxy {
+  readonly #events = new EventEmitter<NetworkProxyEvents>();
+  readonly #log: Logger;
+  readonly #environment: Environment;
+  readonly #clock: Clock | undefined;
+  #input: SmartProxyOptions;
+  #options: ResolvedOptions;
+  #assembly: Assembly | null = null;
+  #statistics: Statistics = nothingYet;
+  #changes: Promise<unknown> = Promise.resolve();
+
+  /** @throws ConfigurationError with everything that is wrong */
+  constructor(options: SmartProxyOptions, surroundings: NetworkProxySurroundings = {}) {
+    this.#log = surroundings.log ?? silentLogger;
+    this.#environment = surroundings.environment ?? processEnvironment();
+    this.#clock = surroundings.clock;
+    this.#input = options;
+    this.#options = this.#resolve(options);
+  }
+
+  #resolve(input: SmartProxyOptions): ResolvedOptions {
+    const { options, warnings } = resolveOptions(input, this.#environment);
+    for (const { path, message } of warnings) this.#log.warn('configuration-warning', { path, message });
+    const problems = isBridged(options) ? [] : unreadableRoutes(options.routes);
+    if (problems.length > 0) throw new ConfigurationError(problems);
+    return options;
+  }
+
+  /** Binds every listener, or rejects with nothing left open. */
+  start(): Promise<void> {
+    return this.#serially(() => this.#start());
+  }
+
+  async #start(): Promise<void> {
+    if (this.#assembly !== null)
+      throw new SmartProxyError('already-started', 'start() was called before', { source: 'proxy' });
+    const assembly = this.#assemble(await this.#readSecret());
+    try {
+      assembly.networkProxy.use(await assembly.networkProxy.prepare(this.#options, assembly.index));
+      (await assembly.listeners.prepare(this.#plan(assembly.index))).commit();
+    } catch (error) {
+      assembly.close();
+      throw error;
+    }
+    this.#assembly = assembly;
+    assembly.audit.start();
+    this.#log.info('ready', { listeners: this.listeners() });
+  }
+
+  async #readSecret(): Promise<Uint8Array | null> {
+    const { secretFile } = this.#options.networkProxy;
+    return isBridged(this.#options) && secretFile !== null ? readBridgeSecret(secretFile) : null;
+  }
+
+  #assemble(bridgeSecret: Uint8Array | null): Assembly {
+    const assembly = new Assembly({
+      options: this.#options,
+      log: this.#log,
+      ...(this.#clock !== undefined && { clock: this.#clock }),
+      descriptorLimit: this.#environment.descriptorLimit,
+      inherited: InheritedSockets.fromEnvironment(process.env, process.pid),
+      listenerFailed: (error) => this.#report(error),
+      alone: { bridgeSecret },
+    });
+    assembly.manager.observe({
+      ended: (record) => this.#events.emit('connection-closed', assembly.manager.summaryOf(record)),
+    });
+    return assembly;
+  }
+
+  #plan(index: RouteIndex): readonly ListenerSpec[] {
+    const { port } = this.#options.networkProxy;
+    if (!isBridged(this.#options) || port === null) return index.listeners;
+    return [{ key: bridgeListenerKey, address: '127.0.0.1', port, routes: index.routes }];
+  }
+
+  /** An `error` event without a listener would throw where nobody can catch it. */
+  #report(error: Error): void {
+    this.#log.error('listener-failed', { message: error.message });
+    if (this.#events.listenerCount('error') > 0) this.#events.emit('error', error);
+  }
+
+  /** Exchanges the routes: all or nothing. Connections stay, and see the new ones at their next request. */
+  updateRoutes(routes: Route[]): Promise<void> {
+    return this.#serially(() => this.#update({ ...this.#input, routes }));
+  }
+
+  async #update(input: SmartProxyOptions): Promise<void> {
+    const options = this.#resolve(input);
+    const assembly = this.#assembly;
+    if (assembly !== null) {
+      const index = compileRoutes(options.routes);
+      const prepared = await assembly.networkProxy.prepare(options, index);
+      const change = await assembly.listeners.prepare(this.#plan(index)).catch((error) => {
+        discard(prepared);
+        throw error;
+      });
+      assembly.use(options, index, prepared);
+      change.commit();
+    }
+    this.#input = input;
+    this.#options = options;
+  }
+
+  /**
+   * No new connection is accepted; existing ones finish within `graceMs` (default
+   * `shutdownGraceMs`), then are ended with reason `shutdown`. Resolves when nothing is left.
+   */
+  stop({ graceMs }: { graceMs?: number } = {}): Promise<void> {
+    if (graceMs === 0) this.#assembly?.drain.hurry();
+    return this.#serially(() => this.#stop(graceMs ?? this.#options.timeouts.shutdownGraceMs));
+  }
+
+  async #stop(graceMs: number): Promise<void> {
+    const assembly = this.#assembly;
+    if (assembly === null) return;
+    assembly.handler.drain();
+    assembly.listeners.close();
+    assembly.networkProxy.drain();
+    await assembly.drain.run(graceMs, this.#options.timeouts.cleanupGraceMs);
+    this.getStatistics();
+    assembly.close();
+    this.#assembly = null;
+    this.#log.info('stopped', {});
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  #serially(work: () => Promise<void>): Promise<void> {
+    const done = this.#changes.then(work, work);
+    this.#changes = done.catch(() => {});
+    return done;
+  }
+
+  /** Every address that it listens on, with the real ports. Empty before `start`. */
+  listeners(): ListeningAddress[] {
+    const all = this.#assembly?.listeners.all() ?? [];
+    return all.map(({ address, port, spec }) => ({
+      address,
+      port,
+      routes: spec.routes.map(({ name }) => name),
+    }));
+  }
+
+  /** What happened so far, in the words of SmartProxy's statistics. */
+  getStatistics(): Statistics {
+    const assembly = this.#assembly;
+    if (assembly !== null) {
+      this.#statistics = {
+        ...assembly.manager.statistics(),
+        networkProxy: assembly.networkProxy.statistics(),
+        audit: assembly.audit.snapshot(),
+      };
+    }
+    return this.#statistics;
+  }
+
+  /** Live connections. */
+  connections(): RecordSummary[] {
+    const manager = this.#assembly?.manager;
+    return manager?.live().map((record) => manager.summaryOf(record)) ?? [];
+  }
+
+  on<Name extends keyof NetworkProxyEvents>(
+    event: Name,
+    listener: (...args: NetworkProxyEvents[Name]) => void,
+  ): this {
+    this.#events.on(event, listener as never);
+    return this;
+  }
+
+  off<Name extends keyof NetworkProxyEvents>(
+    event: Name,
+    listener: (...args: NetworkProxyEvents[Name]) => void,
+  ): this {
+    this.#events.off(event, listener as never);
+    return this;
+  }
+}
+
+function isBridged({ networkProxy }: ResolvedOptions): boolean {
+  return networkProxy.bridge === 'loopback';
+}
+
+/** Routes that pass bytes on need SmartProxy. */
+function unreadableRoutes(routes: readonly ResolvedRoute[]): Problem[] {
+  return routes
+    .filter((route) => trustDomain(route) === null)
+    .map(({ order, name }) => ({
+      path: `routes[${order}]`,
+      message: `'${name}' passes bytes on, and NetworkProxy by itself only serves what it can read`,
+      instead: 'end TLS here (tls.mode), speak clear-text HTTP, or run SmartProxy',
+    }));
+}
