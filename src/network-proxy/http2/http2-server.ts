@@ -1,0 +1,85 @@
+import type { Duplex } from 'node:stream';
+import type { ConnectionRecord } from '../../connection/connection-record.ts';
+import type { OnRequest } from '../exchange.ts';
+import type { HeadLimits } from '../http1/head-limits.ts';
+import { LazyDeadline } from '../http1/lazy-deadline.ts';
+import { type Http2Services, ServerSession } from './server-session.ts';
+
+export interface Http2Entrance {
+  /** The socket is TLS. */
+  readonly tls: boolean;
+  readonly limits: HeadLimits;
+  /** Takes each request, and returns who hears of it. */
+  readonly onRequest: OnRequest;
+}
+
+/** How often a session is looked at, and how many of them at once. */
+const inspectEveryMs = 1000;
+const inspectAtOnce = 256;
+
+/** Serves HTTP/2 on connections that others accepted. */
+export class Http2Server {
+  readonly #services: Http2Services;
+  readonly #sessions = new Set<ServerSession>();
+  readonly #inspection: LazyDeadline;
+  /** Those that this round has still to look at. */
+  #round: Iterator<ServerSession> | null = null;
+  #draining = false;
+
+  constructor(services: Http2Services) {
+    this.#services = services;
+    this.#inspection = new LazyDeadline(services.deadlines, () => this.#inspect());
+  }
+
+  /** Sessions that are served now. */
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /**
+   * Takes a connection over, in state `handed-over`, or `established` where TLS was terminated.
+   * `record.client` is a HandedOverTransport; what was read already was put back into the socket.
+   *
+   * @param socket the TLSSocket, or in clear text the client's own
+   */
+  serve(record: ConnectionRecord, socket: Duplex, entrance: Http2Entrance): void {
+    const ended = (ended: ServerSession): void => this.#ended(ended);
+    const session = new ServerSession(this.#services, record, socket, { ...entrance, ended });
+    this.#sessions.add(session);
+    record.setOwner(session);
+    if (this.#sessions.size === 1) this.#inspectLater(inspectEveryMs);
+    session.start();
+    if (this.#draining) session.drain();
+  }
+
+  /** Idle sessions end at once, others with the last request that is under way. */
+  drain(): void {
+    this.#draining = true;
+    for (const session of [...this.#sessions]) session.drain();
+  }
+
+  #ended(session: ServerSession): void {
+    this.#sessions.delete(session);
+    if (this.#sessions.size === 0) this.#inspection.stop();
+  }
+
+  #inspectLater(milliseconds: number): void {
+    this.#inspection.ask(this.#services.clock.now() + milliseconds);
+  }
+
+  /** A round of all sessions takes about a second, whatever their number: some of them each time. */
+  #inspect(): void {
+    this.#round ??= this.#sessions.values();
+    for (let left = inspectAtOnce; left > 0; left--) {
+      const { value, done } = this.#round.next();
+      if (done === true) {
+        this.#round = null;
+        break;
+      }
+      value.inspect();
+    }
+    if (this.#sessions.size === 0) return;
+    const steps = Math.ceil(this.#sessions.size / inspectAtOnce);
+    this.#inspectLater(inspectEveryMs / steps);
+  }
+}

@@ -1,0 +1,61 @@
+import http2 from 'node:http2';
+
+/** Requests of one client's connection at once. Browsers open no more than 100. */
+export const maxStreamsPerClient = 100;
+
+/** Requests on one session to a backend at once, where the backend allows as many. */
+export const maxStreamsPerBackend = 100;
+
+/** What a stream may send before somebody has taken it. */
+const streamWindowBytes = 262_144;
+
+/** The same of a connection: more than a stream's, so that one that nobody takes does not stop the others. */
+export const connectionWindowBytes = 4_194_304;
+
+/** Fields of one head; HTTP/1 has the same bound. The pseudo-fields come on top. */
+const maxFields = 256 + 5;
+
+const settings = { initialWindowSize: streamWindowBytes, enablePush: false };
+
+/**
+ * Options of a client's session. Node's own defaults allow 2³²−1 streams. What nghttp2 bounds by
+ * itself: 8 CONTINUATION frames for a head, 1,000 answers to PING and SETTINGS that wait to be
+ * read, and `maxSessionInvalidFrames` frames that break a rule or carry nothing.
+ *
+ * @param headerBytes of a head with its names, as HPACK counts (RFC 7541 §4.1)
+ */
+export function clientSessionOptions(headerBytes: number): http2.ServerSessionOptions {
+  return {
+    maxHeaderListPairs: maxFields,
+    maxSessionInvalidFrames: 200,
+    maxSessionRejectedStreams: 100,
+    settings: {
+      ...settings,
+      maxConcurrentStreams: maxStreamsPerClient,
+      maxHeaderListSize: Math.min(headerBytes, 2 ** 31 - 1),
+      enableConnectProtocol: true,
+    },
+  };
+}
+
+/** Options of a session to a backend. */
+export function backendSessionOptions(headerBytes: number): http2.ClientSessionOptions {
+  return {
+    maxHeaderListPairs: maxFields,
+    // Other sessions' streams are not to be sent into a session of which nothing is known yet.
+    peerMaxConcurrentStreams: maxStreamsPerBackend,
+    settings: { ...settings, maxHeaderListSize: Math.min(headerBytes, 2 ** 31 - 1) },
+  };
+}
+
+/** Error codes of RFC 9113 §7 that are used here. */
+export const errorCodes = {
+  none: http2.constants.NGHTTP2_NO_ERROR,
+  internal: http2.constants.NGHTTP2_INTERNAL_ERROR,
+  refused: http2.constants.NGHTTP2_REFUSED_STREAM,
+  cancel: http2.constants.NGHTTP2_CANCEL,
+  calmDown: http2.constants.NGHTTP2_ENHANCE_YOUR_CALM,
+} as const;
+
+/** A frame's END_STREAM. */
+export const endStreamFlag = http2.constants.NGHTTP2_FLAG_END_STREAM;

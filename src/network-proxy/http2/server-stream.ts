@@ -1,0 +1,398 @@
+import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import type { TerminationReason } from '../../base/termination.ts';
+import type { Loan } from '../../base/transport.ts';
+import type { Timeouts } from '../../config/resolved.ts';
+import type { ConnectionRecord } from '../../connection/connection-record.ts';
+import { ownMemory } from '../../transport/portable-transport.ts';
+import { copyOf } from '../../transport/write-staging.ts';
+import { errorPage } from '../error-pages.ts';
+import type {
+  BodyForm,
+  ClientListener,
+  ClientStream,
+  Field,
+  HeadChanges,
+  HttpResponse,
+  LocalAnswer,
+  Trailers,
+  TunnelEnd,
+} from '../exchange.ts';
+import { after, LazyDeadline } from '../http1/lazy-deadline.ts';
+import { interimFields, ownFields, responseFields, trailerFields } from './fields.ts';
+import { errorCodes } from './limits.ts';
+import type { Http2Request, RequestRefusal } from './request.ts';
+import type { ServerSession } from './server-session.ts';
+import { StreamTransport } from './stream-transport.ts';
+
+const streamOf = Symbol('stream');
+type OwnedStream = ServerHttp2Stream & { [streamOf]?: ServerStream };
+
+/** A frame's length and type: what a head costs beside its fields. */
+const frameBytes = 9;
+/** The most that is written at once: the deadline of slow readers counts whole pieces. */
+const pieceBytes = 65_536;
+
+/** One request of a client's session, and its answer. */
+export class ServerStream implements ClientStream {
+  readonly takesChunks = false;
+  readonly bodyAtHand = false;
+  readonly request: Http2Request;
+  readonly #session: ServerSession;
+  readonly #stream: ServerHttp2Stream;
+  #timeouts: Timeouts;
+  #listener: ClientListener | null = null;
+  #deadline: LazyDeadline | null = null;
+  #bodyDueAt = Number.POSITIVE_INFINITY;
+  #writeDueAt = Number.POSITIVE_INFINITY;
+  #writtenBefore = 0;
+  #requestDone: boolean;
+  #bodyPaused = true;
+  /** 'data' is listened to. */
+  #reads = false;
+  #awaitsDrain = false;
+  /** Counted by the session as being answered. */
+  #answering = false;
+  #trailers: Trailers = null;
+  #receivedTrailers: Field[] | null = null;
+  /** Bytes of the answer's body that are still to come, where its head says so. */
+  #bodyLeft = -1;
+  #waitsForTrailers = false;
+  /** The exchange is over, or has never begun: nothing is told any more. */
+  #done = false;
+  #tunnelled = false;
+  /** We have reset it. */
+  #closed = false;
+  bytesIn: number;
+  bytesOut = 0;
+
+  constructor(session: ServerSession, stream: ServerHttp2Stream, request: Http2Request) {
+    this.#session = session;
+    this.#stream = stream;
+    this.request = request;
+    this.#timeouts = session.record.timeouts;
+    this.#requestDone = !request.hasBody;
+    this.bytesIn = frameBytes + request.fields.bytes + request.target.length + request.authority.length;
+    (stream as OwnedStream)[streamOf] = this;
+    stream.on('error', onError);
+    stream.on('close', onClose);
+  }
+
+  get record(): ConnectionRecord {
+    return this.#session.record;
+  }
+
+  get pendingBytes(): number {
+    return this.#stream.writableLength;
+  }
+
+  /** Brings the request to whoever takes requests. */
+  begin(): void {
+    const listener = this.#session.onRequest(this);
+    if (this.#done) return;
+    this.#listener = listener;
+    if (this.#requestDone) listener.onRequestEnd(null);
+  }
+
+  /** A page instead: the request goes nowhere. */
+  refuse({ status }: RequestRefusal): void {
+    this.answer(errorPage(status, this.#session.requestIdOf(this.#stream.id ?? 0)));
+  }
+
+  useTimeouts(timeouts: Timeouts): void {
+    this.#timeouts = timeouts;
+  }
+
+  // ── the request's body ───────────────────────────────────────────────────────────────────────
+
+  resumeBody(_form: BodyForm): void {
+    if (this.#requestDone || this.#done) return;
+    this.#bodyPaused = false;
+    if (!this.#reads) {
+      this.#reads = true;
+      this.#stream.on('trailers', onTrailers);
+      this.#stream.on('end', onEnd);
+      this.#stream.on('data', onData);
+    }
+    this.#stream.resume();
+    this.#waitForBody(this.#session.now());
+  }
+
+  pauseBody(): void {
+    if (this.#requestDone || this.#bodyPaused) return;
+    this.#bodyPaused = true;
+    this.#bodyDueAt = Number.POSITIVE_INFINITY;
+    this.#stream.pause();
+  }
+
+  #waitForBody(now: number): void {
+    this.#bodyDueAt = after(now, this.#timeouts.requestBodyMs);
+    this.#setDeadline(this.#bodyDueAt);
+  }
+
+  /** @internal */
+  received(bytes: Buffer): void {
+    this.#session.received(bytes.length);
+    this.bytesIn += bytes.length;
+    this.#bodyDueAt = after(this.record.lastActivityAt, this.#timeouts.requestBodyMs);
+    this.#listener?.onRequestBody(bytes, ownMemory);
+  }
+
+  /** @internal */
+  receivedTrailers(raw: readonly string[]): void {
+    const fields: Field[] = [];
+    for (let i = 0; i < raw.length; i += 2) fields.push([raw[i]!, raw[i + 1]!]);
+    this.#receivedTrailers = fields;
+  }
+
+  /** @internal END_STREAM, or the end of a stream that was cut: that is told by 'close'. */
+  receivedAll(): void {
+    if (this.#stream.rstCode !== errorCodes.none || this.#requestDone) return;
+    this.#requestDone = true;
+    this.#bodyDueAt = Number.POSITIVE_INFINITY;
+    this.#listener?.onRequestEnd(this.#receivedTrailers);
+  }
+
+  // ── the answer ───────────────────────────────────────────────────────────────────────────────
+
+  inform(response: HttpResponse): void {
+    const stream = this.#stream;
+    if (stream.destroyed || stream.closed || stream.headersSent) return;
+    this.#attempt(() => stream.additionalHeaders(interimFields(response)));
+  }
+
+  respond(response: HttpResponse, changes: HeadChanges): void {
+    const { body, status } = response;
+    const ended = body === 'none' && status !== 101;
+    this.#waitsForTrailers = body === 'chunked' || (response.http1 === null && !ended && status !== 101);
+    this.#bodyLeft = body === 'length' && !this.#waitsForTrailers ? response.contentLength : -1;
+    const fields = responseFields(response, changes);
+    this.bytesOut += sizeOf(fields);
+    this.#answering = true;
+    this.#session.answering(1);
+    const options = { endStream: ended, waitForTrailers: this.#waitsForTrailers, sendDate: false };
+    if (this.#waitsForTrailers) this.#stream.on('wantTrailers', onWantTrailers);
+    this.#attempt(() => this.#stream.respond(fields, options));
+  }
+
+  answer({ status, fields, body }: LocalAnswer): number {
+    const head = ownFields(status, fields);
+    const sized = status >= 200 && status !== 204 && status !== 304;
+    if (sized) head['content-length'] = String(body.length);
+    const shown = sized && this.request.method !== 'HEAD' && body.length > 0;
+    this.#attempt(() => {
+      this.#stream.respond(head, { endStream: !shown });
+      if (shown) this.#stream.end(body);
+    });
+    this.bytesOut = sizeOf(head) + (shown ? body.length : 0);
+    this.#session.sent();
+    this.#over();
+    this.#watchRest();
+    return this.bytesOut;
+  }
+
+  write(bytes: Uint8Array, loan?: Loan): boolean {
+    const stream = this.#stream;
+    this.#session.sent();
+    if (stream.writableEnded || stream.destroyed) return true;
+    this.bytesOut += bytes.length;
+    const own = loan === ownMemory ? bytes : copyOf(bytes);
+    const last = this.#bodyLeft === bytes.length;
+    if (this.#bodyLeft > 0) this.#bodyLeft -= bytes.length;
+    for (let at = 0; at < own.length; at += pieceBytes) stream.write(own.subarray(at, at + pieceBytes));
+    // END_STREAM goes with the last bytes.
+    if (last) stream.end();
+    if (!stream.writableNeedDrain) return true;
+    this.#watchReader();
+    return false;
+  }
+
+  #watchReader(): void {
+    if (!this.#awaitsDrain) {
+      this.#awaitsDrain = true;
+      this.#stream.once('drain', onDrain);
+    }
+    this.#writtenBefore = this.#stream.writableLength;
+    this.#writeDueAt = after(this.#session.now(), this.#timeouts.responseWriteMs);
+    this.#setDeadline(this.#writeDueAt);
+  }
+
+  /** @internal */
+  drained(): void {
+    this.#awaitsDrain = false;
+    this.#writeDueAt = Number.POSITIVE_INFINITY;
+    this.#listener?.onClientDrain();
+  }
+
+  end(trailers: Trailers): void {
+    this.#trailers = trailers;
+    this.#over();
+    if (!this.#stream.writableEnded) this.#stream.end();
+    this.#watchRest();
+  }
+
+  /** What is pending at the end still has a reader, who must make progress. */
+  #watchRest(): void {
+    if (this.#stream.writableLength > 0 && this.#writeDueAt === Number.POSITIVE_INFINITY) this.#watchReader();
+  }
+
+  /** @internal Everything before the trailers is out. */
+  sendTrailers(): void {
+    const trailers = trailerFields(this.#trailers);
+    this.bytesOut += sizeOf(trailers);
+    this.#attempt(() => this.#stream.sendTrailers(trailers));
+    if (!this.#requestDone) this.#session.later(() => this.#giveUpRequest());
+  }
+
+  /** The exchange is over, though what was written may still be on its way. */
+  #over(): void {
+    this.#done = true;
+    this.#listener = null;
+    this.#bodyDueAt = Number.POSITIVE_INFINITY;
+    if (this.#requestDone || this.#waitsForTrailers) return;
+    if (this.#stream.writableFinished) this.#giveUpRequest();
+    else this.#stream.once('finish', onFinish);
+  }
+
+  /** @internal The answer is complete before the request was: the client need not go on (RFC 9113 §8.1). */
+  finished(): void {
+    this.#giveUpRequest();
+  }
+
+  #giveUpRequest(): void {
+    if (!this.#requestDone) this.#reset(errorCodes.none);
+  }
+
+  // ── endings ──────────────────────────────────────────────────────────────────────────────────
+
+  abort(_reason: TerminationReason, _error?: Error): void {
+    this.#end(errorCodes.internal);
+  }
+
+  close(reason: TerminationReason, _error?: Error): void {
+    const agreed = reason === 'client-closed' || reason === 'target-closed';
+    this.#end(agreed ? errorCodes.none : errorCodes.cancel);
+  }
+
+  #end(code: number): void {
+    this.#done = true;
+    this.#listener = null;
+    this.#reset(code);
+  }
+
+  tunnel(): TunnelEnd {
+    this.#tunnelled = true;
+    const { client, clientAddress } = this.record;
+    const transport = new StreamTransport(this.#stream, this.#session.resources, clientAddress, client.local);
+    return { transport, firstBytes: noBytes };
+  }
+
+  /** The connection goes on: only a stream has ended. */
+  tunnelSideEnded(): void {}
+
+  /** @internal The session ends, by whatever cause. */
+  sessionEnded(reason: TerminationReason): void {
+    const listener = this.#listener;
+    this.#done = true;
+    this.#listener = null;
+    this.#deadline?.stop();
+    listener?.onClientGone(reason);
+    this.#reset(errorCodes.cancel);
+  }
+
+  #reset(code: number): void {
+    this.#closed = true;
+    this.#stream.close(code);
+  }
+
+  /** @internal */
+  closed(): void {
+    this.#deadline?.stop();
+    if (this.#answering) this.#session.answering(-1);
+    const listener = this.#listener;
+    this.#listener = null;
+    const cut = !this.#closed && this.#stream.rstCode !== errorCodes.none;
+    if (!this.#done && !this.#tunnelled) listener?.onClientGone('client-reset');
+    this.#done = true;
+    this.#session.streamOver(this, cut);
+  }
+
+  /** Node refuses a head that it takes for malformed, and a stream that has just been closed. */
+  #attempt(call: () => void): void {
+    if (this.#stream.destroyed || this.#stream.closed) return;
+    try {
+      call();
+    } catch {
+      this.#reset(errorCodes.internal);
+    }
+  }
+
+  // ── deadlines ────────────────────────────────────────────────────────────────────────────────
+
+  #setDeadline(dueAt: number): void {
+    if (dueAt === Number.POSITIVE_INFINITY) return;
+    this.#deadline ??= new LazyDeadline(this.#session.deadlines, (now) => this.#due(now));
+    this.#deadline.ask(dueAt);
+  }
+
+  #due(now: number): void {
+    if (this.#writeDueAt <= now) {
+      // A reader that takes nothing: only its own stream ends.
+      if (this.#stream.writableLength >= this.#writtenBefore) return this.#stalled();
+      this.#watchReader();
+    }
+    if (this.#bodyDueAt <= now) this.#bodyIsLate();
+    this.#setDeadline(Math.min(this.#bodyDueAt, this.#writeDueAt));
+  }
+
+  #stalled(): void {
+    const listener = this.#listener;
+    this.#end(errorCodes.cancel);
+    listener?.onClientGone('stalled-write');
+  }
+
+  #bodyIsLate(): void {
+    this.#bodyDueAt = Number.POSITIVE_INFINITY;
+    this.#bodyPaused = true;
+    this.#stream.pause();
+    this.#listener?.onRequestFailed(408, 'request-timeout');
+  }
+}
+
+const noBytes = new Uint8Array(0);
+
+function sizeOf(fields: OutgoingHttpHeaders): number {
+  let bytes = frameBytes;
+  for (const name in fields) bytes += name.length + String(fields[name]).length;
+  return bytes;
+}
+
+function onData(this: OwnedStream, bytes: Buffer): void {
+  this[streamOf]?.received(bytes);
+}
+
+function onTrailers(this: OwnedStream, _fields: unknown, _flags: number, raw?: string[]): void {
+  this[streamOf]?.receivedTrailers(raw ?? []);
+}
+
+function onEnd(this: OwnedStream): void {
+  this[streamOf]?.receivedAll();
+}
+
+function onDrain(this: OwnedStream): void {
+  this[streamOf]?.drained();
+}
+
+function onFinish(this: OwnedStream): void {
+  this[streamOf]?.finished();
+}
+
+function onWantTrailers(this: OwnedStream): void {
+  this[streamOf]?.sendTrailers();
+}
+
+/** 'close' follows, and tells it. */
+function onError(): void {}
+
+function onClose(this: OwnedStream): void {
+  this[streamOf]?.closed();
+}

@@ -1,0 +1,25 @@
+import type { Http2Stream } from 'node:http2';
+import type { PeerAddress } from '../../base/transport.ts';
+import { PortableTransport } from '../../transport/portable-transport.ts';
+import type { TransportResources } from '../../transport/socket-transport.ts';
+import { errorCodes } from './limits.ts';
+
+/** One stream as the bytes of a tunnel: END_STREAM is FIN, RST_STREAM is RST (RFC 8441 §5). */
+export class StreamTransport extends PortableTransport {
+  readonly #stream: Http2Stream;
+  readonly #local: PeerAddress;
+
+  constructor(stream: Http2Stream, resources: TransportResources, peer: PeerAddress, local: PeerAddress) {
+    super(stream, resources, peer);
+    this.#stream = stream;
+    this.#local = local;
+  }
+
+  override get local(): PeerAddress {
+    return this.#local;
+  }
+
+  protected override resetStream(): void {
+    this.#stream.close(errorCodes.cancel);
+  }
+}
