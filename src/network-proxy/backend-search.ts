@@ -1,4 +1,5 @@
 import type { Deadline } from '../base/deadline-queue.ts';
+import type { Timeouts } from '../config/resolved.ts';
 import type { Selection, SelectionFailure } from '../targets/target-selector.ts';
 import type { BackendFailure, ClientStream, RequestChanges, StreamWaiter, Waiting } from './exchange.ts';
 import { nameOf } from './pool/backend-spec.ts';
@@ -38,6 +39,7 @@ export class BackendSearch implements Deadline {
   #selection: Selection | null = null;
   #waiting: Waiting | null = null;
   #stopped = false;
+  #starting = false;
   /** What the request's head becomes for the target that was chosen. */
   changes: RequestChanges | null = null;
 
@@ -58,7 +60,18 @@ export class BackendSearch implements Deadline {
   }
 
   start(): void {
+    this.#starting = true;
     this.#selectTarget(nothingTried);
+    this.#starting = false;
+  }
+
+  get timeouts(): Timeouts {
+    return this.#route.timeouts;
+  }
+
+  /** The clock's time, which nobody need ask within the call that brought the request. */
+  get now(): number {
+    return this.#starting ? this.#client.record.lastActivityAt : this.#planner.services.clock.now();
   }
 
   /** The chosen target could not be reached. */
@@ -73,7 +86,7 @@ export class BackendSearch implements Deadline {
 
   /** The same target again, over a connection that nobody has used. */
   again(): void {
-    this.#dueAt = this.#planner.services.clock.now() + this.#route.timeouts.connectMs;
+    this.#dueAt = this.now + this.#route.timeouts.connectMs;
     this.#acquire(true);
   }
 
@@ -133,6 +146,6 @@ export class BackendSearch implements Deadline {
 
   #millisecondsLeft(): number {
     if (this.#route.timeouts.connectMs === 0) return 0;
-    return Math.max(1, this.#dueAt - this.#planner.services.clock.now());
+    return Math.max(1, this.#dueAt - this.now);
   }
 }

@@ -124,15 +124,16 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     search.found();
     if (this.#done) return backend.abort();
     const { request } = this.#client;
-    const { clock } = this.#planner.services;
     this.#backend = backend;
-    this.#lastSentAt = clock.now();
+    this.#lastSentAt = search.now;
     this.#notes?.connected(backend.reused, openedMs, this.#lastSentAt);
     if (backend.reused) request.keep();
     const chunked = request.hasBody && request.contentLength < 0 && request.http1 !== null;
     this.#form = chunked && backend.takesChunks ? 'chunks' : 'content';
     backend.open(request, search.changes as RequestChanges, this.#form, this.#client.bodyAtHand);
-    this.#schedule((this.#route as ForwardRoute).timeouts.responseHeadMs);
+    const { responseHeadMs } = search.timeouts;
+    if (responseHeadMs > 0)
+      this.#planner.services.deadlines.schedule(this, this.#lastSentAt + responseHeadMs);
     if (!this.#requestDone && request.hasBody) this.#client.resumeBody(this.#form);
   }
 
@@ -216,10 +217,10 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
   }
 
   #tunnelEnded(reason: TerminationReason, error: Error | undefined): void {
-    this.#tunnel = null;
     this.#over();
     const agreed = reason === 'client-closed' || reason === 'target-closed';
-    this.#log(agreed ? null : reason, null, this.#client.bytesOut);
+    this.#log(agreed ? null : reason, null, this.#bytesToClient);
+    this.#tunnel = null;
     this.#client.close(reason, error);
   }
 
@@ -255,10 +256,11 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
   }
 
   onClientGone(reason: TerminationReason): void {
+    const toClient = this.#bytesToClient;
     this.#letGo();
     if (this.#done) return;
     this.#over();
-    this.#log(reason, null, this.#client.bytesOut);
+    this.#log(reason, null, toClient);
   }
 
   /** The backend's answer did not come in time. */
@@ -306,6 +308,10 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     if (this.#admitted !== null) this.#planner.services.release(this.#admitted, this.#client.record);
   }
 
+  get #bytesToClient(): number {
+    return this.#client.bytesOut + (this.#tunnel?.bytesToClient ?? 0);
+  }
+
   #log(
     code: string | null,
     status: number | null,
@@ -315,12 +321,6 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     if (this.#notes === null) return;
     const { observer, clock } = this.#planner.services;
     observer?.requestEnded(this.#notes.entry(code, status, { fromClient, toClient }, clock.now()));
-  }
-
-  #schedule(milliseconds: number): void {
-    if (milliseconds === 0) return;
-    const { deadlines, clock } = this.#planner.services;
-    deadlines.schedule(this, clock.now() + milliseconds);
   }
 
   #unschedule(): void {

@@ -2,6 +2,7 @@ import type { Endpoint } from '../../base/transport.ts';
 import type { ResolvedHttp } from '../../config/resolved.ts';
 import type { AddedFields, HeadChanges, HttpRequest, HttpResponse, RequestChanges } from '../exchange.ts';
 import type { RequestHead } from '../http1/head.ts';
+import { knownFields } from '../http1/known-fields.ts';
 import { addedFields, applyEdits, editedNames, hasEdits, noChanges, placesOf } from './changes.ts';
 import { forwardedFields, isReplaced, type Sender } from './forwarded-fields.ts';
 import { stripPrefix } from './strip-prefix.ts';
@@ -60,23 +61,25 @@ export class HeaderRules {
   }
 
   #added(request: HttpRequest, sender: Sender, memory: AddedMemory): AddedFields {
-    const { authority, version } = request;
-    const plain = request.http1 !== null && !mayTellOfClients(request.http1);
+    const { http1, version } = request;
+    const plain = http1 !== null && !mayTellOfClients(http1);
     const { last } = memory;
-    if (plain && last !== null && last.rules === this && last.authority === authority) {
-      if (last.version === version) return last.added;
+    if (plain && last !== null && last.rules === this && last.version === version) {
+      if (hasAuthority(http1, last.authority)) return last.added;
     }
     const fields = forwardedFields(request, sender);
     const { request: edits } = this.#http.headers;
     const added = addedFields(hasEdits(edits) ? applyEdits(fields, edits) : fields);
-    if (plain) memory.last = { rules: this, authority, version, added };
+    if (plain) memory.last = { rules: this, authority: request.authority, version, added };
     return added;
   }
 
   #authority(request: HttpRequest, endpoint: Endpoint): string | null {
     const { hostHeader } = this.#http;
     if (typeof hostHeader === 'object') return hostHeader.literal;
-    if (hostHeader === 'target' || request.authority === '') return authorityOf(endpoint);
+    if (hostHeader === 'target') return authorityOf(endpoint);
+    // Only HTTP/1.0 may come without.
+    if (request.version === '1.0' && request.authority === '') return authorityOf(endpoint);
     return null;
   }
 }
@@ -87,6 +90,20 @@ function authorityOf(endpoint: Endpoint): string {
   const { host, port } = endpoint;
   const name = host.includes(':') ? `[${host}]` : host;
   return port === 80 || port === 443 ? name : `${name}:${port}`;
+}
+
+/** Whether the request asks for `authority`, by its bytes: no text is made of them for each request. */
+function hasAuthority(head: RequestHead, authority: string): boolean {
+  if (head.form !== 'origin') return head.authority === authority;
+  const { fields, bytes, start } = head;
+  const index = fields.indexOf(knownFields.host);
+  if (index < 0) return authority === '';
+  const valueStart = fields.valueStart(index);
+  if (fields.valueEnd(index) - valueStart !== authority.length) return false;
+  for (let i = 0; i < authority.length; i++) {
+    if (bytes[start + valueStart + i] !== authority.charCodeAt(i)) return false;
+  }
+  return true;
 }
 
 const letterX = 0x78;

@@ -19,6 +19,7 @@ export class Tunnel implements RelayObserver {
   readonly #backend: TunnelEnd;
   readonly #observer: TunnelObserver;
   #relay: Relay | null = null;
+  readonly #readBefore: number;
   #firstEnded: Side | null = null;
   #over = false;
 
@@ -26,6 +27,7 @@ export class Tunnel implements RelayObserver {
     this.#client = client;
     this.#backend = backend;
     this.#observer = observer;
+    this.#readBefore = backend.transport.bytesRead;
   }
 
   start(): void {
@@ -35,10 +37,9 @@ export class Tunnel implements RelayObserver {
     this.#relay = relay(this.#client.transport, this.#backend.transport, this);
   }
 
-  /** Payload that crossed, in both directions, since the tunnel began. */
-  get backendBytes(): { read: number; written: number } {
-    const { bytesRead, bytesWritten } = this.#backend.transport;
-    return { read: bytesRead, written: bytesWritten };
+  /** Bytes of the backend's for the client since HTTP was over. */
+  get bytesToClient(): number {
+    return this.#backend.transport.bytesRead - this.#readBefore + this.#backend.firstBytes.length;
   }
 
   /** The client's side ends for another cause: the backend learns of it by a reset. Idempotent. */

@@ -55,7 +55,10 @@ test('after 101 bytes cross unchanged in both directions, those behind the heads
   await stage.close();
   const [record] = stage.core.manager.terminations(1);
   assert.equal(record?.termination?.reason, 'client-closed');
-  assert.equal(stage.core.entries[0]?.status, 101);
+  const [entry] = stage.core.entries;
+  assert.equal(entry?.status, 101);
+  const sent = upgrade.length + '\x81\x85early'.length + close.length;
+  assert.deepEqual(entry?.bytes, { fromClient: sent, toClient: client.text.length });
 });
 
 // W3
