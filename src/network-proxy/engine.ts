@@ -5,10 +5,11 @@ import { AddressSet } from '../base/prefix-trie.ts';
 import type { Dial } from '../base/transport.ts';
 import type { CertificateSource } from '../certificates/certificate-source.ts';
 import type { TargetContexts } from '../certificates/target-contexts.ts';
-import type { ResolvedOptions } from '../config/resolved.ts';
+import type { Limits, ResolvedOptions } from '../config/resolved.ts';
 import type { ConnectionManager } from '../connection/connection-manager.ts';
 import type { ConnectionRecord } from '../connection/connection-record.ts';
 import type { TimeoutManager } from '../connection/timeout-manager.ts';
+import type { HttpSite } from '../routing/http-site.ts';
 import type { RouteIndex } from '../routing/route-index.ts';
 import type { SecurityManager } from '../security/security-manager.ts';
 import type { TargetSelectors } from '../targets/target-selectors.ts';
@@ -16,7 +17,10 @@ import type { TransportResources } from '../transport/socket-transport.ts';
 import type { RequestEntry, RequestObserver } from './access-log.ts';
 import { ConnectionTracking, type NetworkProxyStatistics } from './connection-tracking.ts';
 import { Forwarder } from './forwarder.ts';
+import type { HeadLimits } from './http1/head-limits.ts';
 import { Http1Server } from './http1/http1-server.ts';
+import { offeredProtocols, poolCreator } from './http2/create-pool.ts';
+import { Http2Server } from './http2/http2-server.ts';
 import { Pools } from './pool/pools.ts';
 import type { ForwarderServices } from './request-planner.ts';
 import { SiteRequests } from './site-requests.ts';
@@ -55,6 +59,7 @@ export class Engine {
   readonly #deadlines: DeadlineQueue;
   readonly #pools: Pools;
   readonly #http1: Http1Server;
+  readonly #http2: Http2Server;
   readonly #forwarder: Forwarder;
   readonly #sites: SiteRequests;
   #configuration: EngineConfiguration;
@@ -68,6 +73,7 @@ export class Engine {
     this.#deadlines = new DeadlineQueue(clock);
     this.#pools = this.#createPools(services);
     this.#http1 = new Http1Server({ clock, manager, deadlines: this.#deadlines });
+    this.#http2 = new Http2Server({ clock, manager, deadlines: this.#deadlines, resources });
     this.#sites = new SiteRequests(() => this.#configuration.index);
     this.#forwarder = new Forwarder(this.#forwarderServices(services), this.#sites.match);
     this.tracking = new ConnectionTracking(clock, () => this.#pools.statistics);
@@ -77,25 +83,33 @@ export class Engine {
         certificates: () => this.#configuration.certificates,
       },
       protocols: {
-        http1: (record, transport, site, { tls, firstBytes }) => {
-          this.#sites.remember(record, site);
-          const limits = { headerBytes: headerBytesOf(record, this.#configuration.options) };
-          this.#http1.serve(record, transport, { tls, firstBytes, limits, onRequest: this.#forwarder.take });
-        },
+        http1: (record, transport, site, { tls, firstBytes }) =>
+          this.#http1.serve(record, transport, { ...this.#entrance(record, site), tls, firstBytes }),
+        http2: (record, socket, site, tls) =>
+          this.#http2.serve(record, socket, { ...this.#entrance(record, site), tls }),
         whole: services.whole,
       },
       tracking: this.tracking,
     });
   }
 
+  /** What requests of a connection go by. Its site is looked for by key, so that a reload is seen. */
+  #entrance(record: ConnectionRecord, site: HttpSite) {
+    this.#sites.remember(record, site);
+    const { limits } = record.route ?? this.#configuration.options;
+    return { limits: headLimits(limits), onRequest: this.#forwarder.take };
+  }
+
   #createPools({ clock, dial, resources }: EngineServices): Pools {
     const contextFor = (tls: Parameters<TargetContexts['contextFor']>[0]) =>
       this.#configuration.targetContexts.contextFor(tls);
-    const secure = createSecureClient({ resources, contextFor });
-    const { headerBytes } = this.#configuration.options.limits;
+    const secure = createSecureClient({ resources, contextFor, protocols: offeredProtocols });
+    const services = { clock, deadlines: this.#deadlines, dial, secure, resources };
+    const limits = headLimits(this.#configuration.options.limits);
     return new Pools({
-      services: { clock, deadlines: this.#deadlines, dial, secure },
-      settings: { ...backendLimits, limits: { headerBytes: headerBytes || Number.MAX_SAFE_INTEGER } },
+      services,
+      settings: { ...backendLimits, limits },
+      create: poolCreator(services),
     });
   }
 
@@ -131,6 +145,7 @@ export class Engine {
   /** Idle connections end, others with the answer that is under way. */
   drain(): void {
     this.#http1.drain();
+    this.#http2.drain();
   }
 
   /** After the last connection has ended. */
@@ -140,6 +155,7 @@ export class Engine {
   }
 }
 
-function headerBytesOf({ route }: ConnectionRecord, { limits }: ResolvedOptions): number {
-  return (route?.limits ?? limits).headerBytes || Number.MAX_SAFE_INTEGER;
+/** 0 in a configuration is no limit. */
+function headLimits({ headerBytes }: Limits): HeadLimits {
+  return { headerBytes: headerBytes || Number.MAX_SAFE_INTEGER };
 }

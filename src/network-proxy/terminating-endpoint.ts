@@ -20,10 +20,10 @@ export interface Protocols {
    */
   http1(record: ConnectionRecord, transport: Transport, site: HttpSite, entrance: Http1Bytes): void;
   /**
-   * HTTP/2, on the socket itself, which does not stay half open. Its owner tells `record.client`
-   * by `opened` how it is ended. Without this HTTP/2 is not offered.
+   * HTTP/2, on the socket itself, which does not stay half open: the TLSSocket, or in clear text the
+   * client's own. Its owner tells `record.client` by `opened` how it is ended.
    */
-  http2?(record: ConnectionRecord, socket: Duplex, site: HttpSite): void;
+  http2(record: ConnectionRecord, socket: Duplex, site: HttpSite, tls: boolean): void;
   /** A route that takes connections as a whole: `record.client` is what it reads. `handed-over`. */
   whole(record: ConnectionRecord): void;
 }
@@ -89,8 +89,7 @@ export class TerminatingEndpoint {
 
   /** A route that takes whole connections has an ALPN of its own. */
   #offered({ route }: ConnectionRecord, tls: ResolvedTls): readonly string[] {
-    if (route !== null && !isPerRequest(route)) return route.tls?.alpn ?? tls.alpn;
-    return this.#options.protocols.http2 === undefined ? tls.alpn.filter((name) => name !== 'h2') : tls.alpn;
+    return route !== null && !isPerRequest(route) ? (route.tls ?? tls).alpn : tls.alpn;
   }
 
   #secured(record: ConnectionRecord, site: HttpSite, secured: Secured): void {
@@ -101,23 +100,19 @@ export class TerminatingEndpoint {
       return protocols.whole(record);
     }
     if (!services.manager.transition(record, 'established')) return;
-    if (secured.protocol === 'h2' && protocols.http2 !== undefined) {
-      return protocols.http2(record, secured.socket, site);
-    }
+    if (secured.protocol === 'h2') return protocols.http2(record, secured.socket, site, true);
     protocols.http1(record, secured.open(), site, { tls: true, firstBytes: noBytes });
   }
 
   #serveClear(record: ConnectionRecord, site: HttpSite, { firstBytes, http2 }: Arrival): void {
     const { services, protocols } = this.#options;
     if (!services.manager.transition(record, 'handed-over')) return;
-    if (!http2 || protocols.http2 === undefined) {
-      return protocols.http1(record, record.client, site, { tls: false, firstBytes });
-    }
+    if (!http2) return protocols.http1(record, record.client, site, { tls: false, firstBytes });
     const below = record.client as SocketBackedTransport;
     const socket = below.handOver(firstBytes);
     socket.allowHalfOpen = false;
     record.client = new HandedOverTransport(below);
-    protocols.http2(record, socket, site);
+    protocols.http2(record, socket, site, false);
   }
 }
 

@@ -13,8 +13,8 @@ export interface SecureClientOptions {
   readonly resources: TransportResources;
   /** Authorities and client certificate of a target; undefined where they are not loaded. */
   readonly contextFor: (tls: ResolvedTargetTls) => SecureContext | undefined;
-  /** What is offered by ALPN. Default: HTTP/1.1 only. */
-  readonly protocols?: (spec: BackendSpec) => readonly string[];
+  /** What is offered by ALPN. */
+  readonly protocols: (spec: BackendSpec) => readonly string[];
 }
 
 type Handlers = Parameters<SecureClient>[2];
@@ -61,7 +61,7 @@ class ClientHandshake implements Dialing {
       socket: this.#below.handOver(noBytes),
       host: name,
       rejectUnauthorized: spec.tls?.verify !== false,
-      ALPNProtocols: [...(this.#options.protocols?.(spec) ?? ['http/1.1'])],
+      ALPNProtocols: [...this.#options.protocols(spec)],
       ...(context !== undefined && { secureContext: context }),
       ...(name !== '' && net.isIP(name) === 0 && { servername: name }),
       ...(session !== undefined && { session }),

@@ -32,7 +32,7 @@ class TlsBackend implements AsyncDisposable {
 
   constructor(options: tls.TlsOptions = {}) {
     const { cert, key } = behind;
-    const ALPNProtocols = ['h2', 'http/1.1'];
+    const ALPNProtocols = ['http/1.1'];
     this.#server = tls.createServer({ cert, key, ALPNProtocols, ...options }, (socket) => {
       this.#sockets.add(socket);
       const client = String(socket.getPeerCertificate().subject?.CN ?? '');
