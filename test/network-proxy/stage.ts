@@ -36,7 +36,7 @@ import type { VirtualClock } from '../support/virtual-clock.ts';
 
 export const noEdits: HeaderEdits = { remove: [], set: [], add: [] };
 
-export const plainHttp: ResolvedHttp = {
+const plainHttp: ResolvedHttp = {
   headers: { request: noEdits, response: noEdits },
   hostHeader: 'preserve',
   stripPrefix: null,

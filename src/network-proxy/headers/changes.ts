@@ -1,7 +1,7 @@
 import type { HeaderEdits } from '../../config/resolved.ts';
 import type { AddedFields, Field, HeadChanges } from '../exchange.ts';
 
-export const nothingAdded: AddedFields = Object.freeze({ fields: Object.freeze([]), lines: Buffer.alloc(0) });
+const nothingAdded: AddedFields = Object.freeze({ fields: Object.freeze([]), lines: Buffer.alloc(0) });
 const nothingDropped: readonly number[] = Object.freeze([]);
 /** A head that goes on as it is. */
 export const noChanges: HeadChanges = Object.freeze({ dropped: nothingDropped, added: nothingAdded });

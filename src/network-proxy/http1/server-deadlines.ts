@@ -28,6 +28,7 @@ export class ServerDeadlines {
   #readerDueAt = never;
   #goneAt = never;
   #readerMs = 0;
+  #silenceMs = 0;
   #takenBefore = 0;
 
   constructor(clock: Clock, queue: DeadlineQueue, transport: Transport, observer: LatenessObserver) {
@@ -70,6 +71,7 @@ export class ServerDeadlines {
 
   /** The client sent FIN: each call grants it this time from `now`. */
   expectSilence(now: number, milliseconds: number): void {
+    this.#silenceMs = milliseconds;
     this.#goneAt = after(now, milliseconds);
     this.#deadline.ask(this.#goneAt);
   }
@@ -85,7 +87,11 @@ export class ServerDeadlines {
   }
 
   #look(now: number): void {
-    if (this.#goneAt <= now) return this.#observer.clientIsGone();
+    if (this.#goneAt <= now) {
+      if (this.#transport.pendingBytes === 0) return this.#observer.clientIsGone();
+      // It is being told something, however slowly.
+      this.expectSilence(now, this.#silenceMs);
+    }
     if (this.#readerDueAt <= now) {
       if (this.#transport.bytesWritten === this.#takenBefore) return this.#observer.readerStands();
       this.expectReading(now, this.#readerMs);

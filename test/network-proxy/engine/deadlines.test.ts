@@ -207,6 +207,37 @@ test('a client that half-closed gets its answer, however long the body is', () =
   scene.assertNothingLeft();
 });
 
+test('a client that half-closed may read its answer slowly', () => {
+  const scene = new Scene({ cleanupGraceMs: 2_000, responseWriteMs: 60_000 }, 1_000);
+  let read = 0;
+  scene.client.setListener({
+    onData: (bytes) => {
+      read += bytes.length;
+      scene.client.pause();
+    },
+    onEnd() {},
+    onDrain() {},
+    onFinish() {},
+    onError: (error) => assert.fail(error),
+    onClose() {},
+  });
+  scene.send(get);
+  scene.backend();
+  scene.client.end();
+  const answer = `HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n${'x'.repeat(5_000)}`;
+  scene.answer(answer);
+  const whole = answer.length + 'Connection: close\r\n'.length;
+  for (let i = 0; i < 20 && read < whole; i++) {
+    scene.clock.advance(5_000);
+    scene.client.resume();
+    scene.clock.flush();
+  }
+  assert.equal(read, whole);
+  scene.client.resume();
+  scene.assertNothingLeft();
+  assert.equal(scene.reason, 'client-closed');
+});
+
 test('an unused backend’s connection is closed after poolIdleMs', () => {
   const scene = new Scene({ poolIdleMs: 4_000 });
   scene.send(get);
