@@ -7,10 +7,13 @@ import type { TestContext } from 'node:test';
 
 /** A program and the Debian package that brings it. Some live outside of everybody's PATH. */
 const programs = {
+  caddy: 'caddy',
   'chromium-headless-shell': 'chromium-headless-shell',
   curl: 'curl',
+  h2load: 'nghttp2-client',
   haproxy: 'haproxy',
   iperf3: 'iperf3',
+  nghttp: 'nghttp2-client',
   nginx: 'nginx',
   openssl: 'openssl',
   postgres: 'postgresql',

@@ -5,7 +5,8 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import type { TerminationReason } from '../../src/base/termination.ts';
 import type { Route, SmartProxyOptions } from '../../src/config/schema.ts';
 import type { RecordSummary } from '../../src/connection/record-summary.ts';
-import { SmartProxy } from '../../src/smart-proxy/smart-proxy.ts';
+import { SmartProxy, type SmartProxySurroundings } from '../../src/smart-proxy/smart-proxy.ts';
+import { RecordingLog } from './recording-log.ts';
 import { type Workspace, waitUntil } from './workspace.ts';
 
 /** With its workspace it ends: it proves that nothing is left, and stops. */
@@ -13,9 +14,10 @@ export class ProxyFixture {
   readonly proxy: SmartProxy;
   /** In the order in which they came. */
   readonly endings: RecordSummary[] = [];
+  readonly log = new RecordingLog();
 
-  private constructor(options: SmartProxyOptions) {
-    this.proxy = new SmartProxy(options);
+  private constructor(options: SmartProxyOptions, surroundings: SmartProxySurroundings) {
+    this.proxy = new SmartProxy(options, { log: this.log, ...surroundings });
     this.proxy.on('connection-closed', (summary) => this.endings.push(summary));
   }
 
@@ -23,8 +25,9 @@ export class ProxyFixture {
     workspace: Workspace,
     routes: Route[],
     options: Omit<SmartProxyOptions, 'routes'> = {},
+    surroundings: SmartProxySurroundings = {},
   ): Promise<ProxyFixture> {
-    const fixture = new ProxyFixture({ ...options, routes });
+    const fixture = new ProxyFixture({ ...options, routes }, surroundings);
     await fixture.proxy.start();
     workspace.onEnd(() => fixture.#end());
     return fixture;
@@ -55,7 +58,8 @@ export class ProxyFixture {
     await waitUntil('every connection to end', () => {
       return this.proxy.getStatistics().connections.active === 0 || undefined;
     });
-    const { connections, audit } = this.proxy.getStatistics();
+    const { connections, audit, networkProxy } = this.proxy.getStatistics();
+    assert.deepEqual([networkProxy.connectedClients, networkProxy.portProxyConnections], [0, 0]);
     assert.equal(connections.opened, connections.terminated);
     assert.equal(connections.terminated, this.endings.length);
     assert.deepEqual(
