@@ -44,6 +44,12 @@ function addRunning(program: Command): void {
     .option('--admin <where>', 'where the admin API listens: 127.0.0.1:9901 or unix:/path')
     .option('--no-admin', 'no admin API')
     .action(async (choice) => (await import('./run.ts')).run(asRunChoice(choice)));
+  const inner = program
+    .command('network-proxy')
+    .description("end TLS and read requests for a SmartProxy in another process (bridge: 'loopback')");
+  withConfiguration(inner).action(async (choice) =>
+    (await import('./network-proxy.ts')).networkProxy(choice),
+  );
   program
     .command('demo')
     .description('a complete example on free ports with built-in backends; prints what to try')

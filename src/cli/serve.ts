@@ -43,12 +43,29 @@ export async function serve({ input, file, log, environment, reload, onReady }: 
         }),
     }),
   });
+  await runUntilSignal(proxy, log, () => onReady?.(proxy));
+}
+
+/** What a process can run in its foreground. */
+export interface Foreground {
+  start(): Promise<void>;
+  stop(options?: { graceMs?: number }): Promise<void>;
+  reload(): Promise<void>;
+  once(event: 'stopped', listener: () => void): unknown;
+}
+
+/** Starts, and resolves once a signal or a drain has ended it. Rejects where it cannot start. */
+export async function runUntilSignal(
+  proxy: Foreground,
+  log: ProcessLogger,
+  onReady: () => void,
+): Promise<void> {
   const stopped = new Promise<void>((resolve) => proxy.once('stopped', resolve));
   const signals = listenToSignals(proxy, log);
   try {
     await proxy.start().catch(nameHolder);
     notify(log, '--ready');
-    onReady?.(proxy);
+    onReady();
     await Promise.race([stopped, signals.hurried]);
   } finally {
     signals.stop();
@@ -78,7 +95,7 @@ interface Signals {
   stop(): void;
 }
 
-function listenToSignals(proxy: SmartProxy, log: ProcessLogger): Signals {
+function listenToSignals(proxy: Foreground, log: ProcessLogger): Signals {
   const { promise: hurried, resolve } = Promise.withResolvers<void>();
   let count = 0;
   const end = (signal: string): void => {

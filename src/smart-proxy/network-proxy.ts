@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { Clock } from '../base/clock.ts';
-import { SmartProxyError } from '../base/errors.ts';
+import { errorMessage, SmartProxyError } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
 import { readBridgeSecret } from '../certificates/bridge-secret.ts';
 import { trustDomain } from '../config/connection-kind.ts';
@@ -22,6 +22,8 @@ export interface NetworkProxyEvents {
   'connection-closed': [RecordSummary];
   /** A listener failed after it was bound. */
   error: [Error];
+  /** The end of `stop`: nothing is left. */
+  stopped: [];
 }
 
 /** What an embedding program or the command line brings along; everything is optional. */
@@ -29,6 +31,8 @@ export interface NetworkProxySurroundings {
   /** Default: no log. */
   log?: Logger;
   environment?: Environment;
+  /** Re-reads the configuration for `reload`. Without it a reload is refused. */
+  reloadOptions?: () => Promise<unknown>;
   clock?: Clock;
 }
 
@@ -49,6 +53,7 @@ export class NetworkProxy {
   readonly #log: Logger;
   readonly #environment: Environment;
   readonly #clock: Clock | undefined;
+  readonly #reloadOptions: (() => Promise<unknown>) | undefined;
   #input: SmartProxyOptions;
   #options: ResolvedOptions;
   #assembly: Assembly | null = null;
@@ -60,6 +65,7 @@ export class NetworkProxy {
     this.#log = surroundings.log ?? silentLogger;
     this.#environment = surroundings.environment ?? processEnvironment();
     this.#clock = surroundings.clock;
+    this.#reloadOptions = surroundings.reloadOptions;
     this.#input = options;
     this.#options = this.#resolve(options);
   }
@@ -131,6 +137,28 @@ export class NetworkProxy {
     return this.#serially(() => this.#update({ ...this.#input, routes }));
   }
 
+  /**
+   * Re-reads the configuration where it came from; `networkProxy` itself is as it was at the start.
+   * Rejects as `updateRoutes` does.
+   */
+  reload(): Promise<void> {
+    return this.#serially(async () => {
+      if (this.#reloadOptions === undefined) {
+        throw new SmartProxyError('nothing-to-reload', 'there is no configuration file', {
+          source: 'config',
+        });
+      }
+      try {
+        const { networkProxy } = this.#input;
+        const read = (await this.#reloadOptions()) as SmartProxyOptions;
+        await this.#update({ ...read, ...(networkProxy !== undefined && { networkProxy }) });
+      } catch (error) {
+        this.#log.error('reload-refused', { message: errorMessage(error) });
+        throw error;
+      }
+    });
+  }
+
   async #update(input: SmartProxyOptions): Promise<void> {
     const options = this.#resolve(input);
     const assembly = this.#assembly;
@@ -143,6 +171,7 @@ export class NetworkProxy {
       });
       assembly.use(options, index, prepared);
       change.commit();
+      this.#log.info('reloaded', { routes: options.routes.length, listeners: this.listeners() });
     }
     this.#input = input;
     this.#options = options;
@@ -160,6 +189,7 @@ export class NetworkProxy {
   async #stop(graceMs: number): Promise<void> {
     const assembly = this.#assembly;
     if (assembly === null) return;
+    this.#log.info('draining', { connections: assembly.manager.size, graceMs });
     assembly.handler.drain();
     assembly.listeners.close();
     assembly.networkProxy.drain();
@@ -168,6 +198,7 @@ export class NetworkProxy {
     assembly.close();
     this.#assembly = null;
     this.#log.info('stopped', {});
+    this.#events.emit('stopped');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -214,6 +245,14 @@ export class NetworkProxy {
     listener: (...args: NetworkProxyEvents[Name]) => void,
   ): this {
     this.#events.on(event, listener as never);
+    return this;
+  }
+
+  once<Name extends keyof NetworkProxyEvents>(
+    event: Name,
+    listener: (...args: NetworkProxyEvents[Name]) => void,
+  ): this {
+    this.#events.once(event, listener as never);
     return this;
   }
 
