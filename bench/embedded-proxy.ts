@@ -1,16 +1,34 @@
-/** SmartProxy embedded as a library, with a probe of its event loop: `embedded-proxy.ts PORT:TARGET …`. */
+/**
+ * SmartProxy embedded as a library, with a probe of its event loop:
+ *
+ *     node bench/embedded-proxy.ts PORT:TARGET …
+ *     node bench/embedded-proxy.ts --config FILE     (JSON)
+ *
+ * Over IPC it answers `statistics`, and `{ routes }` by `updated` once they are in force.
+ */
+import { readFileSync } from 'node:fs';
 import { argv } from 'node:process';
-import { SmartProxy } from '../src/index.ts';
+import { processEnvironment } from '../src/config/environment.ts';
+import { type Route, SmartProxy, type SmartProxyOptions } from '../src/index.ts';
 import { answerProbes } from './probe.ts';
 import { smartProxyOptions } from './proxies.ts';
 
-const pairs = argv.slice(2).map((pair) => {
-  const [port = 0, target = 0] = pair.split(':').map(Number);
-  return { port, target };
-});
-const proxy = new SmartProxy(smartProxyOptions(pairs));
+function optionsOf([first = '', ...rest]: readonly string[]): SmartProxyOptions {
+  if (first === '--config') return JSON.parse(readFileSync(rest[0] ?? '', 'utf8'));
+  const pairs = [first, ...rest].map((pair) => {
+    const [port = 0, target = 0] = pair.split(':').map(Number);
+    return { port, target };
+  });
+  return smartProxyOptions(pairs);
+}
+
+const environment = { ...processEnvironment(), features: new Set(['network-proxy'] as const) };
+const proxy = new SmartProxy(optionsOf(argv.slice(2)), { environment });
 await proxy.start();
-process.on('message', (message) => {
+process.on('message', async (message: string | { routes: Route[] }) => {
   if (message === 'statistics') process.send?.(proxy.getStatistics());
+  if (typeof message !== 'object') return;
+  await proxy.updateRoutes(message.routes);
+  process.send?.('updated');
 });
 answerProbes();

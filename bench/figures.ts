@@ -1,6 +1,7 @@
 /** The figures that SmartProxy has to reach, and the tables that show whether it does. */
-import { type Measurements, type QuantityName, quantities } from './measurements.ts';
-import { type ProxyName, proxyNames } from './proxies.ts';
+import { httpProxyNames, nodePeers } from './http-proxies.ts';
+import { type Contestant, type Measurements, type QuantityName, quantities } from './measurements.ts';
+import { proxyNames } from './proxies.ts';
 
 interface Figure {
   readonly name: string;
@@ -12,7 +13,7 @@ interface Figure {
 
 function ratio(
   quantity: QuantityName,
-  other: ProxyName,
+  other: Contestant,
   limit: number,
   direction: Figure['direction'] = 'at least',
 ): Figure {
@@ -22,6 +23,16 @@ function ratio(
     value: (measured) => measured.ratio(quantity, 'smartproxy', other),
     limit,
     direction,
+    unit: '×',
+  };
+}
+
+function overNodePeers(quantity: QuantityName, limit: number): Figure {
+  return {
+    name: `${quantities[quantity].name}, over the best Node peer`,
+    value: (measured) => measured.ratioToBest(quantity, 'smartproxy', nodePeers),
+    limit,
+    direction: 'at least',
     unit: '×',
   };
 }
@@ -64,16 +75,58 @@ const figures: readonly Figure[] = [
   },
   absolute('routing', 2),
   absolute('cleanup', 50),
+  overNodePeers('http', 3),
+  ratio('httpCpu', 'nginx', 1.5, 'at most'),
+  overNodePeers('httpPost', 3),
+  ratio('httpPostCpu', 'nginx', 1.5, 'at most'),
+  overNodePeers('https', 2.5),
+  ratio('httpsCpu', 'nginx', 1.6, 'at most'),
+  overNodePeers('httpsPost', 2.5),
+  ratio('httpsPostCpu', 'nginx', 1.6, 'at most'),
+  overNodePeers('http2', 2),
+  ratio('http2Cpu', 'nginx', 2, 'at most'),
+  ratio('handshakesCpu', 'nginx', 1.25, 'at most'),
+  ratio('resumptionsCpu', 'nginx', 1.5, 'at most'),
+  ratio('tlsBulkCpu', 'nginx', 1.5, 'at most'),
+  overNodePeers('tlsBulk', 2),
+  ratio('idleTls', 'tls-server', 1.2, 'at most'),
+  ratio('handOverConnection', 'tls-server', 1.1, 'at most'),
+  ratio('handOverResumed', 'tls-server', 1.1, 'at most'),
+  ratio('handOverBytes', 'tls-server', 1.1, 'at most'),
 ];
 
-/** The medians, a row for each quantity that was measured. */
+const forwardedBytes: readonly Contestant[] = proxyNames;
+const terminated: readonly Contestant[] = [...httpProxyNames, 'tls-server', 'loopback'];
+const lastOfBytes = Object.keys(quantities).indexOf('routing');
+
+/** The medians, a row for each quantity that was measured: what forwards bytes, then what ends TLS and speaks HTTP. */
 export function measuredTable(measured: Measurements): string {
-  const rows = (Object.keys(quantities) as QuantityName[]).flatMap((key) => {
+  const names = Object.keys(quantities) as QuantityName[];
+  const tables = [
+    medians(measured, names.slice(0, lastOfBytes + 1), forwardedBytes),
+    medians(measured, names.slice(lastOfBytes + 1), terminated),
+  ];
+  return tables.filter((text) => text !== '').join('\n\n');
+}
+
+function medians(
+  measured: Measurements,
+  names: readonly QuantityName[],
+  contestants: readonly Contestant[],
+): string {
+  const wasMeasured = (name: QuantityName, contestant: Contestant): boolean =>
+    measured.median(name, contestant) !== undefined;
+  const shown = names.filter((name) => contestants.some((contestant) => wasMeasured(name, contestant)));
+  const columns = contestants.filter((contestant) => shown.some((name) => wasMeasured(name, contestant)));
+  if (shown.length === 0) return '';
+  const rows = shown.map((key) => {
     const { name, unit, digits } = quantities[key];
-    const cells = proxyNames.map((proxy) => measured.median(key, proxy)?.toFixed(digits) ?? '');
-    return cells.every((cell) => cell === '') ? [] : [[`${name} (${unit})`, ...cells]];
+    return [
+      `${name} (${unit})`,
+      ...columns.map((column) => measured.median(key, column)?.toFixed(digits) ?? ''),
+    ];
   });
-  return table(['', ...proxyNames], rows);
+  return table(['', ...columns], rows);
 }
 
 /** Each figure with what was reached. Not measured in this run: not in the table. */

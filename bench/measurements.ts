@@ -1,5 +1,9 @@
 /** What was measured: several values of each quantity for each proxy. */
+import type { HttpProxyName } from './http-proxies.ts';
 import type { ProxyName } from './proxies.ts';
+
+/** `tls-server` and `loopback` are what the hand-over is compared with. */
+export type Contestant = ProxyName | HttpProxyName | 'tls-server' | 'loopback';
 
 export interface Quantity {
   readonly name: string;
@@ -19,6 +23,29 @@ export const quantities = {
   cleanup: { name: 'event-loop delay p99 while 8,000 connections end', unit: 'ms', digits: 1 },
   cleanupReset: { name: 'event-loop delay p99 while 8,000 connections are reset', unit: 'ms', digits: 1 },
   routing: { name: 'routing cost, 100,000 names over 10', unit: '×', digits: 2 },
+  http: { name: 'GET of 1 KB', unit: '/s', digits: 0 },
+  httpCpu: { name: 'processor time of a GET of 1 KB', unit: 'µs', digits: 1 },
+  httpPost: { name: 'POST of 10 KB', unit: '/s', digits: 0 },
+  httpPostCpu: { name: 'processor time of a POST of 10 KB', unit: 'µs', digits: 1 },
+  https: { name: 'GET of 1 KB over TLS', unit: '/s', digits: 0 },
+  httpsCpu: { name: 'processor time of a GET of 1 KB over TLS', unit: 'µs', digits: 1 },
+  httpsPost: { name: 'POST of 10 KB over TLS', unit: '/s', digits: 0 },
+  httpsPostCpu: { name: 'processor time of a POST of 10 KB over TLS', unit: 'µs', digits: 1 },
+  http2: { name: 'GET of 1 KB over HTTP/2', unit: '/s', digits: 0 },
+  http2Cpu: { name: 'processor time of a GET of 1 KB over HTTP/2', unit: 'µs', digits: 1 },
+  handshakes: { name: 'full TLS handshakes', unit: '/s', digits: 0 },
+  handshakesCpu: { name: 'processor time of a full TLS handshake', unit: 'µs', digits: 0 },
+  resumptions: { name: 'resumed TLS handshakes', unit: '/s', digits: 0 },
+  resumptionsCpu: { name: 'processor time of a resumed TLS handshake', unit: 'µs', digits: 0 },
+  tlsBulk: { name: 'bulk over TLS', unit: 'Gbit/s', digits: 1 },
+  tlsBulkCpu: { name: 'processor time of a GB over TLS', unit: 's', digits: 2 },
+  httpHalfLoad: { name: 'half load', unit: '/s', digits: 0 },
+  httpP50Added: { name: 'p50 added at half load', unit: 'ms', digits: 3 },
+  httpP99Added: { name: 'p99 added at half load', unit: 'ms', digits: 3 },
+  idleTls: { name: 'memory of an idle TLS connection', unit: 'KB', digits: 1 },
+  handOverConnection: { name: 'processor time of a TLS connection, handed over', unit: 'µs', digits: 0 },
+  handOverResumed: { name: 'processor time of a resumed TLS connection, handed over', unit: 'µs', digits: 0 },
+  handOverBytes: { name: 'processor time of a GB over TLS, handed over', unit: 's', digits: 2 },
 } as const satisfies Record<string, Quantity>;
 
 export type QuantityName = keyof typeof quantities;
@@ -27,7 +54,7 @@ export type QuantityName = keyof typeof quantities;
 export class Measurements {
   readonly #values = new Map<string, number[]>();
 
-  add(quantity: QuantityName, proxy: ProxyName, value: number): void {
+  add(quantity: QuantityName, proxy: Contestant, value: number): void {
     const key = `${quantity} ${proxy}`;
     this.#values.set(key, [...(this.#values.get(key) ?? []), value]);
     const { name, unit, digits } = quantities[quantity];
@@ -35,13 +62,19 @@ export class Measurements {
   }
 
   /** The median of the rounds; undefined where nothing was measured. */
-  median(quantity: QuantityName, proxy: ProxyName): number | undefined {
+  median(quantity: QuantityName, proxy: Contestant): number | undefined {
     const sorted = this.#values.get(`${quantity} ${proxy}`)?.toSorted((a, b) => a - b);
     return sorted?.[Math.floor((sorted.length - 1) / 2)];
   }
 
-  ratio(quantity: QuantityName, proxy: ProxyName, other: ProxyName): number | undefined {
-    const [above, below] = [this.median(quantity, proxy), this.median(quantity, other)];
-    return above === undefined || below === undefined ? undefined : above / below;
+  ratio(quantity: QuantityName, proxy: Contestant, other: Contestant): number | undefined {
+    return this.ratioToBest(quantity, proxy, [other]);
+  }
+
+  /** Over the largest of the others. */
+  ratioToBest(quantity: QuantityName, proxy: Contestant, others: readonly Contestant[]): number | undefined {
+    const above = this.median(quantity, proxy);
+    const below = others.flatMap((other) => this.median(quantity, other) ?? []);
+    return above === undefined || below.length === 0 ? undefined : above / Math.max(...below);
   }
 }

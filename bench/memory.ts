@@ -1,13 +1,10 @@
 /** Memory of idle connections, and what happens when 8,000 of them end at once. */
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { execPath } from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { accepts, freePort, waitUntil } from '../test/support/workspace.ts';
+import { ask, withChild } from './children.ts';
 import type { LoopDelay } from './probe.ts';
-import { type ProxyName, pairArguments, residentBytes, startProxy } from './proxies.ts';
+import { descriptorsOf, residentBytes } from './processes.ts';
+import { type ProxyName, pairArguments, startProxy } from './proxies.ts';
 import type { BenchContext } from './throughput.ts';
 
 /** Open before the first look, so that code and heap of the first connections are not counted. */
@@ -16,29 +13,6 @@ const few = 1_000;
 const many = 8_000;
 /** Until a garbage collector that was going to run has run. */
 const settleMs = 3_000;
-
-const file = (name: string): string => join(import.meta.dirname, name);
-
-/** Starts a program of this folder with an IPC channel, for as long as `use` runs. */
-async function withChild<Result>(
-  name: string,
-  args: readonly string[],
-  use: (child: ChildProcess) => Promise<Result>,
-): Promise<Result> {
-  const child = fork(file(name), args, { execPath });
-  try {
-    return await use(child);
-  } finally {
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  }
-}
-
-async function ask(child: ChildProcess, message: string | object): Promise<unknown> {
-  const answer = once(child, 'message');
-  child.send(message);
-  return (await answer)[0];
-}
 
 async function withBackend(use: (port: number) => Promise<void>): Promise<void> {
   const port = await freePort();
@@ -102,12 +76,8 @@ async function measureCleanup(program: string, target: number, how: 'close' | 'r
       await delay(settleMs);
       await ask(proxy, 'start');
       await ask(holder, how);
-      await waitUntil('every socket to be gone', () => openDescriptors(proxy) < few / 10 || undefined);
+      await waitUntil('every socket to be gone', () => descriptorsOf(proxy.pid ?? 0) < few / 10 || undefined);
       return (await ask(proxy, 'stop')) as LoopDelay;
     });
   });
-}
-
-function openDescriptors(child: ChildProcess): number {
-  return readdirSync(`/proc/${child.pid}/fd`).length;
 }

@@ -9,14 +9,13 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { exit } from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { Statistics } from '../src/smart-proxy/smart-proxy.ts';
 import { accepts, freePort, waitUntil } from '../test/support/workspace.ts';
-import { residentBytes } from './proxies.ts';
+import { descriptorsOf, residentBytes } from './processes.ts';
 
 const { values } = parseArgs({ options: { connections: { type: 'string', default: '1000000' } } });
 const total = Number(values.connections);
@@ -59,7 +58,7 @@ async function settled(proxy: ChildProcess): Promise<Statistics> {
   });
 }
 
-const descriptors = (proxy: ChildProcess): number => readdirSync(`/proc/${proxy.pid}/fd`).length;
+const descriptors = (proxy: ChildProcess): number => descriptorsOf(proxy.pid ?? 0);
 const sum = (counts: Readonly<Record<string, number>>): number =>
   Object.values(counts).reduce((left, right) => left + right, 0);
 

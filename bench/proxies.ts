@@ -1,5 +1,4 @@
 /** The proxies that are compared, each started with the same ports and targets. */
-import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { execPath } from 'node:process';
 import { nginxStreamModule, programPath } from '../test/support/debian.ts';
@@ -123,12 +122,4 @@ stream {
 ${servers.join('\n')}
 }
 `;
-}
-
-/** Resident memory of a process and its children, in bytes. */
-export function residentBytes(pid: number): number {
-  const read = (file: string): string => readFileSync(`/proc/${pid}/${file}`, 'utf8');
-  const own = Number(/^VmRSS:\s+(\d+) kB$/m.exec(read('status'))?.[1] ?? 0) * 1024;
-  const children = read(`task/${pid}/children`).trim().split(' ').filter(Boolean).map(Number);
-  return children.reduce((sum, child) => sum + residentBytes(child), own);
 }

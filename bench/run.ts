@@ -1,9 +1,11 @@
 /**
- * Measures SmartProxy beside HAProxy, nginx's stream module and a bare `pipe()` proxy, in one run on one
- * machine. What counts are the ratios: absolute numbers belong to the machine.
+ * Measures SmartProxy beside other proxies in one run on one machine: as one that forwards bytes beside
+ * HAProxy, nginx's stream module and a bare `pipe()` proxy, as one that ends TLS and speaks HTTP beside
+ * nginx, HAProxy, Caddy and four of Node's. What counts are the ratios: absolute numbers belong to the machine.
  *
- *     npm run bench -- [bulk small latency connections idle cleanup routing] [--rounds 3] [--seconds 3]
- *                      [--proxies pipe,haproxy,…] [--no-save]
+ *     npm run bench -- [bulk small latency connections idle cleanup routing
+ *                       http https http2 handshakes tls-bulk latency-http idle-tls hand-over]
+ *                      [--rounds 3] [--seconds 3] [--proxies pipe,haproxy,…] [--no-save]
  *
  * Prints the tables and writes them to bench/RESULTS.md. Exit code 1 where a figure is missed.
  */
@@ -22,12 +24,23 @@ import {
 } from '../test/support/debian.ts';
 import { Workspace } from '../test/support/workspace.ts';
 import { figuresTable, measuredTable } from './figures.ts';
+import { handOver } from './hand-over.ts';
+import { http, http2, https, latencyHttp, tlsBulk } from './http.ts';
+import { type HttpProxyName, httpProxyNames, nodePeers } from './http-proxies.ts';
+import type { HttpBenchContext } from './http-stage.ts';
 import { Measurements } from './measurements.ts';
 import { cleanup, idle } from './memory.ts';
+import { installPeers, peerVersions } from './peers.ts';
 import { type ProxyName, proxyNames } from './proxies.ts';
 import { type BenchContext, bulk, connections, latency, small } from './throughput.ts';
+import { handshakes, idleTls } from './tls.ts';
 
-const benches: Record<string, { run: (context: BenchContext) => Promise<void>; programs: Program[] }> = {
+interface Bench<Context> {
+  readonly run: (context: Context) => Promise<void>;
+  readonly programs: readonly Program[];
+}
+
+const layer4Benches: Readonly<Record<string, Bench<BenchContext>>> = {
   bulk: { run: bulk, programs: ['iperf3'] },
   small: { run: small, programs: ['redis-server', 'redis-benchmark'] },
   latency: { run: latency, programs: ['iperf3', 'redis-server', 'redis-benchmark'] },
@@ -36,6 +49,19 @@ const benches: Record<string, { run: (context: BenchContext) => Promise<void>; p
   cleanup: { run: cleanup, programs: [] },
   routing: { run: routing, programs: [] },
 };
+
+const httpBenches: Readonly<Record<string, Bench<HttpBenchContext>>> = {
+  http: { run: http, programs: ['wrk', 'nginx'] },
+  https: { run: https, programs: ['wrk', 'nginx', 'openssl'] },
+  http2: { run: http2, programs: ['h2load', 'nginx', 'openssl'] },
+  handshakes: { run: handshakes, programs: ['nginx', 'openssl'] },
+  'tls-bulk': { run: tlsBulk, programs: ['wrk', 'nginx', 'openssl'] },
+  'latency-http': { run: latencyHttp, programs: ['wrk', 'h2load', 'nginx'] },
+  'idle-tls': { run: idleTls, programs: ['nginx', 'openssl'] },
+  'hand-over': { run: handOver, programs: ['openssl'] },
+};
+
+const allBenches = [...Object.keys(layer4Benches), ...Object.keys(httpBenches)];
 
 /** Its own program: it measures without a socket, several shapes of names. The worst one counts. */
 async function routing({ measured }: BenchContext): Promise<void> {
@@ -53,8 +79,21 @@ function presentProxies(wanted: readonly string[]): ProxyName[] {
     if (name !== 'haproxy' && name !== 'nginx') return true;
     if (name === 'nginx' && !existsSync(nginxStreamModule))
       return missing('nginx-stream', 'libnginx-mod-stream');
-    return findProgram(name) !== undefined || missing(name, packageOf(name));
+    return isHere(name);
   });
+}
+
+function presentHttpProxies(wanted: readonly string[]): HttpProxyName[] {
+  const peersAreHere = installPeers();
+  return httpProxyNames.filter((name) => {
+    if (!wanted.includes(name)) return false;
+    if (name === 'nginx' || name === 'haproxy' || name === 'caddy') return isHere(name);
+    return peersAreHere || !(nodePeers as readonly string[]).includes(name);
+  });
+}
+
+function isHere(program: Program): boolean {
+  return findProgram(program) !== undefined || missing(program, packageOf(program));
 }
 
 function missing(name: string, debianPackage: string): false {
@@ -62,19 +101,17 @@ function missing(name: string, debianPackage: string): false {
   return false;
 }
 
-async function runBench(name: string, context: Omit<BenchContext, 'workspace'>): Promise<void> {
-  const bench = benches[name];
-  if (!bench)
-    throw new Error(`there is no benchmark ${name}: choose from ${Object.keys(benches).join(', ')}`);
-  const absent = bench.programs.filter((program) => findProgram(program) === undefined);
-  if (absent.length > 0) {
-    for (const program of absent) missing(program, packageOf(program));
-    return;
-  }
+async function runBench<Context extends { workspace: Workspace }>(
+  name: string,
+  { run, programs }: Bench<Context>,
+  context: Omit<Context, 'workspace'>,
+): Promise<void> {
+  const absent = programs.filter((program) => !isHere(program));
+  if (absent.length > 0) return;
   console.error(`${name} …`);
   const workspace = new Workspace('bench');
   try {
-    await bench.run({ ...context, workspace });
+    await run({ ...context, workspace } as Context);
   } finally {
     await workspace.end();
   }
@@ -93,9 +130,11 @@ function report(tables: string, rounds: number, seconds: number): string {
   return `# Results
 
 Written by \`npm run bench\` on ${new Date().toISOString().slice(0, 10)}: medians of ${rounds} rounds of ${seconds} s, all proxies in turn.
-One SmartProxy process on one core; HAProxy with two threads and splicing; nginx with two workers.
+One SmartProxy process on one core, as the other Node proxies; HAProxy with two threads, nginx with two workers,
+Caddy with a thread for each core. Processor time is that of the proxy's processes alone.
 
-- Node ${versions.node}; ${versionOf('haproxy', '-v')}; ${versionOf('nginx', '-v')}; ${versionOf('iperf3', '-v')}; ${versionOf('redis-server', '-v')}
+- Node ${versions.node}; ${versionOf('haproxy', '-v')}; ${versionOf('nginx', '-v')}; ${versionOf('iperf3', '-v')}; ${versionOf('redis-server', '-v')}; ${versionOf('caddy', 'version')}; ${versionOf('h2load', '--version')}
+- ${peerVersions()}
 - ${cpus().length} × ${processor}, ${memory}, Linux ${release()}; load average before the run: ${loadBefore.toFixed(2)}
 
 ${tables}
@@ -106,7 +145,7 @@ const { values, positionals } = parseArgs({
   options: {
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '3' },
-    proxies: { type: 'string', default: proxyNames.join(',') },
+    proxies: { type: 'string', default: [...new Set([...proxyNames, ...httpProxyNames])].join(',') },
     'no-save': { type: 'boolean', default: false },
   },
   allowPositionals: true,
@@ -119,13 +158,22 @@ if (loadBefore > 0.5) {
 }
 const measured = new Measurements();
 const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)];
-const proxies = presentProxies(values.proxies.split(','));
-const chosen = positionals.length > 0 ? positionals : Object.keys(benches);
-for (const name of chosen) await runBench(name, { measured, proxies, rounds, seconds });
+const chosen = positionals.length > 0 ? positionals : allBenches;
+const unknown = chosen.filter((name) => !allBenches.includes(name));
+if (unknown.length > 0)
+  throw new Error(`there is no benchmark ${unknown.join(', ')}: choose from ${allBenches.join(', ')}`);
+const wanted = values.proxies.split(',');
+const proxies = presentProxies(wanted);
+const httpProxies = chosen.some((name) => name in httpBenches) ? presentHttpProxies(wanted) : [];
+for (const name of chosen) {
+  const [layer4, overHttp] = [layer4Benches[name], httpBenches[name]];
+  if (layer4) await runBench(name, layer4, { measured, proxies, rounds, seconds });
+  if (overHttp) await runBench(name, overHttp, { measured, proxies: httpProxies, rounds, seconds });
+}
 const { text, missed } = figuresTable(measured);
 const tables = `${measuredTable(measured)}\n\n${text}`;
 console.log(tables);
-if (!values['no-save'] && chosen.length === Object.keys(benches).length) {
+if (!values['no-save'] && chosen.length === allBenches.length) {
   writeFileSync(join(import.meta.dirname, 'RESULTS.md'), report(tables, rounds, seconds));
 }
 exit(missed === 0 ? 0 : 1);
