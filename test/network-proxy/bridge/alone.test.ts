@@ -6,6 +6,7 @@ import { NetworkProxy } from '../../../src/smart-proxy/network-proxy.ts';
 import { Stage } from '../../smart-proxy/stage.ts';
 import { selfSigned, type TestCertificate } from '../../support/certificates.ts';
 import { eventually } from '../../support/eventually.ts';
+import { scoped } from '../../support/scoped.ts';
 import { Workspace } from '../../support/workspace.ts';
 import { environment, site, TlsClient } from '../tls/site.ts';
 
@@ -23,8 +24,8 @@ function secured(): Route {
   return site('a.test', { certificate: { cert, key } });
 }
 
-test('without SmartProxy in front it ends TLS and serves, and nobody came over a bridge', async () => {
-  await using stage = new Stage();
+test('without SmartProxy in front it ends TLS and serves, and nobody came over a bridge', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend((peer) => {
     peer.onBytes = () => peer.send('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nbehind');
   });
@@ -40,22 +41,19 @@ test('without SmartProxy in front it ends TLS and serves, and nobody came over a
   const [listener] = proxy.listeners();
   assert.ok(listener);
   assert.deepEqual(listener.routes, ['a.test', 'clear']);
-  {
-    await using client = await TlsClient.connect(listener.port, { servername: 'a.test' });
-    assert.equal((await client.get('a.test')).body, 'a.test says hello');
-    const plain = stage.connect(listener.port).send('GET / HTTP/1.1\r\nHost: b.test\r\n\r\n');
-    await eventually('the answer comes', () => plain.text.endsWith('behind'));
-    const { connectedClients, portProxyConnections, tlsTerminatedConnections, requests, pools } =
-      proxy.getStatistics().networkProxy;
-    assert.deepEqual(
-      { connectedClients, portProxyConnections, tlsTerminatedConnections, requests },
-      { connectedClients: 2, portProxyConnections: 0, tlsTerminatedConnections: 1, requests: 2 },
-    );
-    assert.deepEqual(pools, [
-      { target: `127.0.0.1:${backend.port}`, idle: 1, busy: 0, opened: 1, reused: 0 },
-    ]);
-    plain.end();
-  }
+  const client = scoped(t, await TlsClient.connect(listener.port, { servername: 'a.test' }));
+  assert.equal((await client.get('a.test')).body, 'a.test says hello');
+  const plain = stage.connect(listener.port).send('GET / HTTP/1.1\r\nHost: b.test\r\n\r\n');
+  await eventually('the answer comes', () => plain.text.endsWith('behind'));
+  const { connectedClients, portProxyConnections, tlsTerminatedConnections, requests, pools } =
+    proxy.getStatistics().networkProxy;
+  assert.deepEqual(
+    { connectedClients, portProxyConnections, tlsTerminatedConnections, requests },
+    { connectedClients: 2, portProxyConnections: 0, tlsTerminatedConnections: 1, requests: 2 },
+  );
+  assert.deepEqual(pools, [{ target: `127.0.0.1:${backend.port}`, idle: 1, busy: 0, opened: 1, reused: 0 }]);
+  plain.end();
+  await client.close();
   await eventually('both have ended', () => endings.length === 2);
   assert.equal(proxy.getStatistics().networkProxy.connectedClients, 0);
   await proxy.stop();
@@ -63,8 +61,8 @@ test('without SmartProxy in front it ends TLS and serves, and nobody came over a
   assert.equal(proxy.getStatistics().connections.terminated, 2);
 });
 
-test('a stop lets the answer that is under way finish, and ends idle connections at once', async () => {
-  await using stage = new Stage();
+test('a stop lets the answer that is under way finish, and ends idle connections at once', async (t) => {
+  const stage = scoped(t, new Stage());
   let answer = (): void => {};
   const backend = await stage.backend((peer) => {
     peer.onBytes = () => {
@@ -81,7 +79,7 @@ test('a stop lets the answer that is under way finish, and ends idle connections
       tls: { mode: 'terminate', certificate: { cert, key } },
     },
   };
-  await using proxy = new NetworkProxy({ routes: [route] }, { environment });
+  const proxy = scoped(t, new NetworkProxy({ routes: [route] }, { environment }));
   await proxy.start();
   const port = proxy.listeners()[0]!.port;
   const idle = await TlsClient.connect(port, { servername: 'a.test' });
@@ -112,8 +110,8 @@ test('routes that it cannot serve by itself are refused, with what to do', () =>
   assert.throws(() => new NetworkProxy({ routes }, { environment }), /routes\[1\]: 'tcp' passes bytes on/);
 });
 
-test('a port that is taken rejects the start, and leaves nothing', async () => {
-  await using stage = new Stage();
+test('a port that is taken rejects the start, and leaves nothing', async (t) => {
+  const stage = scoped(t, new Stage());
   const taken = await stage.backend();
   const route = { ...secured(), match: { ...secured().match, ports: taken.port } };
   const proxy = new NetworkProxy({ routes: [route] }, { environment });
@@ -122,12 +120,12 @@ test('a port that is taken rejects the start, and leaves nothing', async () => {
   await proxy.stop();
 });
 
-test('routes are exchanged all or nothing, and connections stay', async () => {
-  await using _stage = new Stage();
-  await using proxy = new NetworkProxy({ routes: [secured()] }, { environment });
+test('routes are exchanged all or nothing, and connections stay', async (t) => {
+  scoped(t, new Stage());
+  const proxy = scoped(t, new NetworkProxy({ routes: [secured()] }, { environment }));
   await proxy.start();
   const port = proxy.listeners()[0]!.port;
-  await using client = await TlsClient.connect(port, { servername: 'a.test' });
+  const client = scoped(t, await TlsClient.connect(port, { servername: 'a.test' }));
   assert.equal((await client.get('a.test')).status, 200);
   await assert.rejects(proxy.updateRoutes([{ ...secured(), name: '' }]), { code: 'invalid-configuration' });
   const { cert, key } = certificate;

@@ -15,6 +15,7 @@ import { TransportFactory } from '../../../src/transport/transport-factory.ts';
 import { routesOf, timeouts } from '../../routing/routes.ts';
 import { type Backend, Stage } from '../../smart-proxy/stage.ts';
 import { eventually } from '../../support/eventually.ts';
+import { scoped } from '../../support/scoped.ts';
 
 /** The bridge alone: clients that were accepted and routed, and nothing after it. */
 class Bridge implements AsyncDisposable {
@@ -120,10 +121,10 @@ async function received(
   return { id, bytes: peer.received.subarray(header.length).toString(), ip: header.source?.ip ?? '' };
 }
 
-test('the header comes first, then what was read, then what the client sends, and answers come back', async () => {
-  await using stage = new Stage();
+test('the header comes first, then what was read, then what the client sends, and answers come back', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend();
-  await using bridge = await new Bridge(chunk).listen(backend.port);
+  const bridge = scoped(t, await new Bridge(chunk).listen(backend.port));
   const client = bridge.connect();
   client.write(', and its end');
   const whole = 'the beginning of a hello, and its end';
@@ -136,10 +137,10 @@ test('the header comes first, then what was read, then what the client sends, an
   assert.equal(client.bytesRead, 'an answer'.length);
 });
 
-test('whoever ends it, both sockets are closed and the callback runs once', async () => {
-  await using stage = new Stage();
+test('whoever ends it, both sockets are closed and the callback runs once', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend();
-  await using bridge = await new Bridge(chunk).listen(backend.port);
+  const bridge = scoped(t, await new Bridge(chunk).listen(backend.port));
   const endings: [end: (client: Socket, index: number) => Promise<void>, reason: string][] = [
     [async (client) => void client.resetAndDestroy(), 'client-reset'],
     [async (_client, index) => void (await backend.peer(index)).reset(), 'target-reset'],
@@ -171,18 +172,18 @@ test('whoever ends it, both sockets are closed and the callback runs once', asyn
   }
 });
 
-test('a NetworkProxy that cannot be reached is an ending too, with its callback', async () => {
-  await using stage = new Stage();
+test('a NetworkProxy that cannot be reached is an ending too, with its callback', async (t) => {
+  const stage = scoped(t, new Stage());
   const port = await stage.deadPort();
-  await using bridge = await new Bridge(chunk).listen(port);
+  const bridge = scoped(t, await new Bridge(chunk).listen(port));
   bridge.connect();
   assert.equal((await bridge.ended()).termination?.reason, 'connect-refused');
 });
 
-test('a connection that has ended already is called back about at once', async () => {
-  await using stage = new Stage();
+test('a connection that has ended already is called back about at once', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend();
-  await using bridge = await new Bridge(chunk).listen(backend.port);
+  const bridge = scoped(t, await new Bridge(chunk).listen(backend.port));
   const client = bridge.connect();
   await backend.peer();
   client.resetAndDestroy();

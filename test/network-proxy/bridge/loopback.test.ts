@@ -5,6 +5,7 @@ import type { Route } from '../../../src/config/schema.ts';
 import { encodeProxyHeader } from '../../../src/transport/proxy-header.ts';
 import { selfSigned, type TestCertificate } from '../../support/certificates.ts';
 import { eventually } from '../../support/eventually.ts';
+import { scoped } from '../../support/scoped.ts';
 import { Workspace } from '../../support/workspace.ts';
 import { helloOf, site, TlsClient } from '../tls/site.ts';
 import { secret, TwoProcesses } from './two-processes.ts';
@@ -23,8 +24,8 @@ const routes = (): Route[] => {
   return [site('a.test', { certificate: { cert, key } })];
 };
 
-test('TLS ends in the other process, which knows the client, and the records are linked', async () => {
-  await using both = await TwoProcesses.start(workspace, routes());
+test('TLS ends in the other process, which knows the client, and the records are linked', async (t) => {
+  const both = scoped(t, await TwoProcesses.start(workspace, routes()));
   const client = await TlsClient.connect(both.outer.port, { servername: 'a.test' });
   const { localPort } = client.raw;
   assert.deepEqual(await client.get('a.test'), { status: 200, body: 'a.test says hello' });
@@ -52,8 +53,8 @@ test('TLS ends in the other process, which knows the client, and the records are
   assert.equal(both.outer.proxy.getStatistics().networkProxy.portProxyConnections, 0);
 });
 
-test('a hello that comes in pieces is bridged from its first byte to its last', async () => {
-  await using both = await TwoProcesses.start(workspace, routes());
+test('a hello that comes in pieces is bridged from its first byte to its last', async (t) => {
+  const both = scoped(t, await TwoProcesses.start(workspace, routes()));
   const hello = await helloOf({ servername: 'a.test' });
   const peer = await both.stage.connect(both.outer.port).connected();
   for (let at = 0; at < hello.length; at += 100) {
@@ -67,8 +68,8 @@ test('a hello that comes in pieces is bridged from its first byte to its last', 
   assert.equal((await both.innerEnded()).termination?.reason, 'client-reset');
 });
 
-test('a NetworkProxy that is not there ends the connection as any other target does', async () => {
-  await using both = await TwoProcesses.start(workspace, routes());
+test('a NetworkProxy that is not there ends the connection as any other target does', async (t) => {
+  const both = scoped(t, await TwoProcesses.start(workspace, routes()));
   await both.inner.stop();
   const client = new TlsClient(both.outer.port, { servername: 'a.test' });
   await client.failure();
@@ -89,8 +90,8 @@ function forged(both: TwoProcesses, changes: { secret?: string; ageMs?: number; 
 }
 
 // P7
-test('a process of the same machine is not SmartProxy for being one, whatever it says', async () => {
-  await using both = await TwoProcesses.start(workspace, routes());
+test('a process of the same machine is not SmartProxy for being one, whatever it says', async (t) => {
+  const both = scoped(t, await TwoProcesses.start(workspace, routes()));
   const hello = await helloOf({ servername: 'a.test' });
   const plain = { source: { ip: '198.51.100.7', port: 4242 }, destination: { ip: '127.0.0.1', port: 443 } };
   const attempts: [what: string, bytes: Uint8Array][] = [
@@ -115,8 +116,8 @@ test('a process of the same machine is not SmartProxy for being one, whatever it
 });
 
 // P7
-test('a proof that was listened to opens nothing a second time', async () => {
-  await using both = await TwoProcesses.start(workspace, routes());
+test('a proof that was listened to opens nothing a second time', async (t) => {
+  const both = scoped(t, await TwoProcesses.start(workspace, routes()));
   const hello = await helloOf({ servername: 'a.test' });
   const bytes = Buffer.concat([forged(both), hello]);
   const first = both.stage.connect(both.innerPort).send(bytes);

@@ -5,6 +5,7 @@ import { Stage } from '../../smart-proxy/stage.ts';
 import { selfSigned } from '../../support/certificates.ts';
 import { smartproxy } from '../../support/command-line.ts';
 import { eventually } from '../../support/eventually.ts';
+import { scoped } from '../../support/scoped.ts';
 import { freePort, Workspace } from '../../support/workspace.ts';
 import { environment, site, TlsClient } from '../tls/site.ts';
 
@@ -17,8 +18,8 @@ after(() => workspace.end());
 
 const command = join(import.meta.dirname, 'network-proxy-process.ts');
 
-test('a process of its own ends TLS with keys that only it can read, and reloads and drains by signals', async () => {
-  await using stage = new Stage();
+test('a process of its own ends TLS with keys that only it can read, and reloads and drains by signals', async (t) => {
+  const stage = scoped(t, new Stage());
   const { certFile, keyFile } = await selfSigned(workspace, 'a.test');
   const port = await freePort();
   const secretFile = workspace.write('bridge.secret', 'x'.repeat(64), 0o600);
@@ -32,20 +33,15 @@ test('a process of its own ends TLS with keys that only it can read, and reloads
     { networkProxy },
     { environment },
   );
-  {
-    await using client = await TlsClient.connect(outer.port, { servername: 'a.test' });
-    assert.equal((await client.get('a.test')).body, 'a.test says hello');
-    const changed = JSON.stringify({ routes, networkProxy }).replace(
-      'a.test says hello',
-      'it was read again',
-    );
-    workspace.write('proxy.json', changed);
-    process.kill(inner.pid, 'SIGHUP');
-    await inner.says(/"event":"reloaded"/);
-    assert.equal((await client.get('a.test')).body, 'it was read again');
-    process.kill(inner.pid, 'SIGTERM');
-    await eventually('the idle connection ends', () => client.closed);
-  }
+  const client = scoped(t, await TlsClient.connect(outer.port, { servername: 'a.test' }));
+  assert.equal((await client.get('a.test')).body, 'a.test says hello');
+  const changed = JSON.stringify({ routes, networkProxy }).replace('a.test says hello', 'it was read again');
+  workspace.write('proxy.json', changed);
+  process.kill(inner.pid, 'SIGHUP');
+  await inner.says(/"event":"reloaded"/);
+  assert.equal((await client.get('a.test')).body, 'it was read again');
+  process.kill(inner.pid, 'SIGTERM');
+  await eventually('the idle connection ends', () => client.closed);
   assert.equal(await inner.exited(), 0);
   await inner.says(/"reason":"shutdown"/);
   // The client may answer close_notify before the FIN behind it has come.

@@ -6,6 +6,7 @@ import tls from 'node:tls';
 import type { Route } from '../../../src/config/schema.ts';
 import { Stage } from '../../smart-proxy/stage.ts';
 import { selfSigned, type TestCertificate } from '../../support/certificates.ts';
+import { scoped } from '../../support/scoped.ts';
 import { Workspace } from '../../support/workspace.ts';
 import { serve, TlsClient } from './site.ts';
 
@@ -77,16 +78,17 @@ async function answer(stage: Stage, route: Route, times = 1): Promise<{ status: 
   const proxy = await serve(stage, [route], { log: { requests: true } });
   let status = 0;
   for (let i = 0; i < times; i++) {
-    await using client = await TlsClient.connect(proxy.port, { servername: 'a.test' });
+    const client = await TlsClient.connect(proxy.port, { servername: 'a.test' });
     ({ status } = await client.get('a.test'));
+    await client.close();
   }
   return { status, log: proxy.log.findLast(({ event }) => event === 'request')?.fields.error };
 }
 
-test('a backend is asked for by its name, verified, and its sessions are resumed', async () => {
-  await using backend = new TlsBackend();
+test('a backend is asked for by its name, verified, and its sessions are resumed', async (t) => {
+  const backend = scoped(t, new TlsBackend());
   const port = await backend.listen();
-  await using stage = new Stage();
+  const stage = scoped(t, new Stage());
   const route = reencrypted(port, { ca: behind.certFile, serverName: 'backend.test' });
   assert.equal((await answer(stage, route, 3)).status, 200);
   assert.deepEqual(
@@ -99,10 +101,10 @@ test('a backend is asked for by its name, verified, and its sessions are resumed
   );
 });
 
-test('a backend that cannot be verified is not spoken to, unless that is wanted', async () => {
-  await using backend = new TlsBackend();
+test('a backend that cannot be verified is not spoken to, unless that is wanted', async (t) => {
+  const backend = scoped(t, new TlsBackend());
   const port = await backend.listen();
-  await using stage = new Stage();
+  const stage = scoped(t, new Stage());
   const refused = [{}, { serverName: 'backend.test' }, { ca: behind.certFile, serverName: 'other.test' }];
   for (const settings of refused) {
     assert.deepEqual(await answer(stage, reencrypted(port, settings)), {
@@ -113,18 +115,18 @@ test('a backend that cannot be verified is not spoken to, unless that is wanted'
   assert.equal((await answer(stage, reencrypted(port, { verify: false }))).status, 200);
 });
 
-test('a backend that asks for a certificate gets the one of the target', async () => {
-  await using backend = new TlsBackend({ requestCert: true, ca: member.cert });
+test('a backend that asks for a certificate gets the one of the target', async (t) => {
+  const backend = scoped(t, new TlsBackend({ requestCert: true, ca: member.cert }));
   const port = await backend.listen();
-  await using stage = new Stage();
+  const stage = scoped(t, new Stage());
   const { certFile, keyFile } = member;
   const settings = { ca: behind.cert, serverName: 'backend.test', certFile, keyFile };
   assert.equal((await answer(stage, reencrypted(port, settings))).status, 200);
   assert.equal(backend.handshakes[0]?.client, 'proxy.test');
 });
 
-test('a backend that speaks no TLS is a fault of its own', async () => {
-  await using stage = new Stage();
+test('a backend that speaks no TLS is a fault of its own', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend((peer) => {
     peer.send('220 what do you want\r\n').end();
   });

@@ -6,6 +6,7 @@ import { Stage } from '../../smart-proxy/stage.ts';
 import { selfSigned } from '../../support/certificates.ts';
 import { programPath } from '../../support/debian.ts';
 import { eventually } from '../../support/eventually.ts';
+import { scoped } from '../../support/scoped.ts';
 import { SkippingClock } from '../../support/skipping-clock.ts';
 import { Workspace } from '../../support/workspace.ts';
 import { type Certificate, helloOf, serve, site, TlsClient } from './site.ts';
@@ -20,8 +21,8 @@ before(async () => {
 });
 after(() => workspace.end());
 
-test('a request is read where its TLS ends, and the connection stays for the next', async () => {
-  await using stage = new Stage();
+test('a request is read where its TLS ends, and the connection stays for the next', async (t) => {
+  const stage = scoped(t, new Stage());
   const proxy = await serve(stage, [site('a.test', { certificate, alpn: ['http/1.1'] })]);
   const client = await TlsClient.connect(proxy.port, {
     servername: 'a.test',
@@ -50,8 +51,8 @@ test('a request is read where its TLS ends, and the connection stays for the nex
 });
 
 // M1
-test('bytes of a terminated connection are those on the wire', async () => {
-  await using stage = new Stage();
+test('bytes of a terminated connection are those on the wire', async (t) => {
+  const stage = scoped(t, new Stage());
   const proxy = await serve(stage, [site('a.test', { certificate })]);
   for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
     const client = await TlsClient.connect(proxy.port, { servername: 'a.test', maxVersion });
@@ -69,8 +70,8 @@ function whyFailed(ending: { events: readonly { what: string; [detail: string]: 
 }
 
 // T12
-test('a handshake that fails says why, in the words of OpenSSL, and is counted', async () => {
-  await using stage = new Stage();
+test('a handshake that fails says why, in the words of OpenSSL, and is counted', async (t) => {
+  const stage = scoped(t, new Stage());
   const proxy = await serve(stage, [
     site('a.test', { certificate, minVersion: 'TLSv1.3', alpn: ['http/1.1'] }),
   ]);
@@ -102,8 +103,8 @@ test('a handshake that fails says why, in the words of OpenSSL, and is counted',
 });
 
 // T12
-test('a client that stops in the middle of the handshake is told apart from one that resets', async () => {
-  await using stage = new Stage();
+test('a client that stops in the middle of the handshake is told apart from one that resets', async (t) => {
+  const stage = scoped(t, new Stage());
   const proxy = await serve(stage, [site('a.test', { certificate })]);
   const hello = await helloOf({ servername: 'a.test' });
   stage.connect(proxy.port).send(hello).end();
@@ -114,8 +115,8 @@ test('a client that stops in the middle of the handshake is told apart from one 
   assert.equal((await proxy.ended(2)).termination?.reason, 'client-reset');
 });
 
-test('a handshake that is not finished in time is over', async () => {
-  await using stage = new Stage();
+test('a handshake that is not finished in time is over', async (t) => {
+  const stage = scoped(t, new Stage());
   const clock = new SkippingClock();
   const route = { ...site('a.test', { certificate }), timeouts: { tlsHandshakeMs: 500_000 } };
   const proxy = await serve(stage, [route], {}, clock);
@@ -127,8 +128,8 @@ test('a handshake that is not finished in time is over', async () => {
 });
 
 // T10
-test('clear text on a port of terminated sites, and TLS on a clear one, are told so', async () => {
-  await using stage = new Stage();
+test('clear text on a port of terminated sites, and TLS on a clear one, are told so', async (t) => {
+  const stage = scoped(t, new Stage());
   const clear: Route = {
     name: 'clear',
     match: { ports: 0, address: '127.0.0.2', protocol: 'http' },
@@ -149,8 +150,8 @@ test('clear text on a port of terminated sites, and TLS on a clear one, are told
   assert.equal((await proxy.ended(3)).termination?.reason, 'no-route');
 });
 
-test('a client without a name gets the certificate of the address, with ALPN or without', async () => {
-  await using stage = new Stage();
+test('a client without a name gets the certificate of the address, with ALPN or without', async (t) => {
+  const stage = scoped(t, new Stage());
   const route: Route = {
     name: 'any',
     match: { ports: 0, address: '127.0.0.1', domains: '*' },
@@ -158,15 +159,15 @@ test('a client without a name gets the certificate of the address, with ALPN or 
   };
   const proxy = await serve(stage, [route]);
   for (const ALPNProtocols of [[], ['http/1.0', 'http/1.1']]) {
-    await using client = await TlsClient.connect(proxy.port, { ALPNProtocols });
+    const client = scoped(t, await TlsClient.connect(proxy.port, { ALPNProtocols }));
     assert.equal(client.socket.alpnProtocol, ALPNProtocols[1] ?? false);
     assert.match(String(client.socket.getPeerCertificate().subject.CN), /a\.test/);
     assert.equal((await client.get('b.test')).status, 200);
   }
 });
 
-test('a handler that takes whole connections gets what is inside TLS, and half a close each way', async () => {
-  await using stage = new Stage();
+test('a handler that takes whole connections gets what is inside TLS, and half a close each way', async (t) => {
+  const stage = scoped(t, new Stage());
   const route: Route = {
     name: 'echo',
     match: { ports: 0, address: '127.0.0.1', domains: 'a.test' },
@@ -191,8 +192,8 @@ test('a handler that takes whole connections gets what is inside TLS, and half a
   await proxy.endedAs('client-closed in half-closed');
 });
 
-test('an abrupt ending resets the socket below, and TLS says nothing about an end', async () => {
-  await using stage = new Stage();
+test('an abrupt ending resets the socket below, and TLS says nothing about an end', async (t) => {
+  const stage = scoped(t, new Stage());
   const backend = await stage.backend((peer) => {
     peer.onBytes = () => {
       peer.send('HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nthe beginning');

@@ -6,6 +6,7 @@ import type { Route } from '../../../src/config/schema.ts';
 import { Stage } from '../../smart-proxy/stage.ts';
 import { selfSigned, type TestCertificate } from '../../support/certificates.ts';
 import { eventually } from '../../support/eventually.ts';
+import { scoped } from '../../support/scoped.ts';
 import { Workspace } from '../../support/workspace.ts';
 import { serve, site, TlsClient } from './site.ts';
 
@@ -38,8 +39,8 @@ async function get(
 }
 
 // M1
-test('HTTP/2 is chosen by ALPN, over TLS; bytes are those on the wire', async () => {
-  await using stage = new Stage();
+test('HTTP/2 is chosen by ALPN, over TLS; bytes are those on the wire', async (t) => {
+  const stage = scoped(t, new Stage());
   const proxy = await serve(stage, [site('a.test', { certificate: pem() })]);
   const client = await TlsClient.connect(proxy.port, { servername: 'a.test', ALPNProtocols: ['h2'] });
   assert.equal(client.socket.alpnProtocol, 'h2');
@@ -54,8 +55,8 @@ test('HTTP/2 is chosen by ALPN, over TLS; bytes are those on the wire', async ()
   assert.deepEqual(bytes, { fromClient: client.raw.bytesWritten, toClient: client.raw.bytesRead });
 });
 
-test('HTTP/2 in clear text begins with its preface, and HTTP/1 goes on beside it', async () => {
-  await using stage = new Stage();
+test('HTTP/2 in clear text begins with its preface, and HTTP/1 goes on beside it', async (t) => {
+  const stage = scoped(t, new Stage());
   const clear: Route = {
     name: 'clear',
     match: { ports: 0, address: '127.0.0.1', protocol: 'http' },

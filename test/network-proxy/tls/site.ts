@@ -110,9 +110,13 @@ export class TlsClient implements AsyncDisposable {
     return this.session as Buffer;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async close(): Promise<void> {
     this.socket.destroy();
     await eventually('the client is closed', () => this.closed);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 }
 
