@@ -98,6 +98,8 @@ export function refusalOf(request: Http2Request): RequestRefusal | null {
   if (!plainConnect && !isTarget(method, target)) return { status: 400, code: 'target' };
   if (!isAuthority(authority))
     return { status: 400, code: authority === '' ? 'host-missing' : 'host-invalid' };
+  // nghttp2 holds a length against the body, but only once the head was shown.
+  if (!request.hasBody && request.contentLength > 0) return { status: 400, code: 'length-without-body' };
   return isHostSame(request) ? null : { status: 400, code: 'host-differs' };
 }
 

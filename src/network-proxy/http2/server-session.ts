@@ -35,6 +35,9 @@ export interface SessionOptions {
   readonly ended: (session: ServerSession) => void;
 }
 
+/** So much within a second, and an error: it was about the amount. */
+const floodBytes = 32_768;
+
 /** A TLSSocket counts what is inside of it. */
 type CountingSocket = Duplex & { readonly bytesRead: number; readonly bytesWritten: number };
 
@@ -198,13 +201,17 @@ export class ServerSession implements ConnectionOwner {
   /** Looks how many bytes came that nothing has counted. Called about once a second. */
   inspect(): void {
     if (this.#over) return;
-    const { bytesRead, bytesWritten } = this.#socket;
-    const called = bytesWritten - this.#writtenBefore;
-    const overhead = bytesRead - this.#readBefore - 2 * this.#useful - called;
-    this.#readBefore = bytesRead;
-    this.#writtenBefore = bytesWritten;
+    const overhead = this.#overheadNow;
+    this.#readBefore = this.#socket.bytesRead;
+    this.#writtenBefore = this.#socket.bytesWritten;
     this.#useful = 0;
     if (!this.#overhead.charge(Math.max(0, overhead))) this.#abused('too many bytes that carry nothing');
+  }
+
+  /** Since the last look. */
+  get #overheadNow(): number {
+    const { bytesRead, bytesWritten } = this.#socket;
+    return bytesRead - this.#readBefore - 2 * this.#useful - (bytesWritten - this.#writtenBefore);
   }
 
   #abused(why: string): void {
@@ -243,7 +250,9 @@ export class ServerSession implements ConnectionOwner {
   }
 
   #failed(error: Error): void {
-    if (isAbuse(error)) return this.#end({ reason: 'protocol-abuse', error, effect: 'finish' });
+    // nghttp2 also ends sessions for frames of which it tells nobody, and calls that a broken rule.
+    const flooded = isAbuse(error) || this.#overheadNow > floodBytes;
+    if (flooded) return this.#end({ reason: 'protocol-abuse', error, effect: 'finish' });
     const code = errorCode(error);
     if (code === 'ERR_HTTP2_SESSION_ERROR') return this.#end({ reason: 'client-reset', error });
     const broken = code?.startsWith('ERR_HTTP2') === true;

@@ -355,7 +355,12 @@ export class FrameClient {
   }
 }
 
-export function frame(type: number, flags: number, stream: number, payload = Buffer.alloc(0)): Buffer {
+export function frame(
+  type: number,
+  flags: number,
+  stream: number,
+  payload: Uint8Array = Buffer.alloc(0),
+): Buffer<ArrayBuffer> {
   const head = Buffer.alloc(9);
   head.writeUIntBE(payload.length, 0, 3);
   head[3] = type;
@@ -365,7 +370,7 @@ export function frame(type: number, flags: number, stream: number, payload = Buf
 }
 
 /** A head in HPACK's plainest form: every field in full. */
-export function plainHead(fields: readonly (readonly [string, string])[]): Buffer {
+export function plainHead(fields: readonly (readonly [string, string])[]): Buffer<ArrayBuffer> {
   return Buffer.concat(
     fields.flatMap(([name, value]) => [
       Buffer.from([0]),
