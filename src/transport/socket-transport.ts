@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Loan, PeerAddress, Transport, TransportListener } from '../base/transport.ts';
+import type { EndingPace, ReadEnding } from './ending-pace.ts';
 import type { FairReader, FairShare } from './fair-share.ts';
 import type { ReadBuffers } from './read-buffers.ts';
 import { WriteAccount } from './write-account.ts';
@@ -10,6 +11,7 @@ export interface TransportResources {
   readonly readBuffers: ReadBuffers;
   readonly staging: WriteStaging;
   readonly fairShare: FairShare;
+  readonly endingPace: EndingPace;
   /** See `hangUpLooksLikeEnd` in feature-detection.ts. */
   readonly hangUpLooksLikeEnd: boolean;
 }
@@ -29,7 +31,7 @@ type OwnedStream = Duplex & { [transportOf]?: SocketTransport };
  * through a property of the stream: five functions instead of five closures per socket. They stay
  * until the end, so that a late error never meets a bare socket.
  */
-export abstract class SocketTransport implements Transport, FairReader {
+export abstract class SocketTransport implements Transport, FairReader, ReadEnding {
   abstract readonly peer: PeerAddress;
   abstract readonly local: PeerAddress;
   readonly stream: Duplex;
@@ -47,7 +49,7 @@ export abstract class SocketTransport implements Transport, FairReader {
   /** This turn's share of the loop is used up. */
   #yielded = false;
   #reading = false;
-  /** FIN was read while nobody wanted to hear of it. */
+  /** FIN was read while nobody wanted to hear of it, or too many came with it. */
   #endHeld = false;
   #awaitsDrain = false;
   #read = 0;
@@ -236,8 +238,7 @@ export abstract class SocketTransport implements Transport, FairReader {
     process.nextTick(tellHeldEnd, this);
   }
 
-  /** @internal */
-  heldEndIsDue(): void {
+  endingIsDue(): void {
     if (this.#endHeld && !this.#paused && this.listener !== null && !this.closed) this.#tellEnd();
   }
 
@@ -245,7 +246,8 @@ export abstract class SocketTransport implements Transport, FairReader {
   streamEnded(): void {
     if (this.#wasReset()) this.stream.destroy(connectionReset());
     else if (this.#paused || this.listener === null) this.#endHeld = true;
-    else this.#tellEnd();
+    else if (this.resources.endingPace.admits(this)) this.#tellEnd();
+    else this.#endHeld = true;
   }
 
   /** @internal Everything that was written is with the kernel. */
@@ -286,7 +288,7 @@ function connectionReset(): Error {
 }
 
 function tellHeldEnd(transport: SocketTransport): void {
-  transport.heldEndIsDue();
+  transport.endingIsDue();
 }
 
 function onEnd(this: OwnedStream): void {

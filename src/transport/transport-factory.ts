@@ -1,6 +1,7 @@
 import net from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import type { PeerAddress } from '../base/transport.ts';
+import { EndingPace } from './ending-pace.ts';
 import { FairShare } from './fair-share.ts';
 import { detectTransportKind, hangUpLooksLikeEnd, type TransportKind } from './feature-detection.ts';
 import {
@@ -56,6 +57,7 @@ export class TransportFactory {
       readBuffers: this.readBuffers,
       staging: new WriteStaging(),
       fairShare: new FairShare(options.clock),
+      endingPace: new EndingPace(options.clock),
       hangUpLooksLikeEnd: hangUpLooksLikeEnd(process.versions.uv),
     };
   }
