@@ -1,0 +1,163 @@
+/** HTTP clients of the soak: every answer is compared with what it has to be. */
+import http from 'node:http';
+import http2 from 'node:http2';
+import https from 'node:https';
+import type { Socket } from 'node:net';
+import type { Readable, Writable } from 'node:stream';
+import { open, type Place } from './soak-conversation.ts';
+import type { Outcome } from './soak-ledger.ts';
+import { knownBytes, longestBytes, serverName } from './soak-protocol.ts';
+
+/** One request with the body that has to come back. */
+interface Plan {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly body: Buffer;
+  /** With a length, or in chunks. */
+  readonly sized: boolean;
+  /** The client leaves after so many milliseconds, whatever has come. */
+  readonly abortAfterMs: number | null;
+}
+
+const abortShare = 0.1;
+const latestAbortMs = 25;
+
+function plan(): Plan {
+  const what = Math.random();
+  const body = knownBytes(Math.floor(Math.random() ** 4 * longestBytes));
+  const abortAfterMs = Math.random() < abortShare ? Math.random() * latestAbortMs : null;
+  const common = { body, abortAfterMs, sized: Math.random() < 0.5 };
+  if (what < 0.3) return { ...common, method: 'POST', path: '/echo' };
+  return { ...common, method: 'GET', path: `/${what < 0.35 ? 'slow' : 'bytes'}/${body.length}` };
+}
+
+/** What is the same in both versions of HTTP. */
+async function exchange(
+  { method, body, abortAfterMs }: Plan,
+  request: Writable,
+  answer: () => Promise<{ status: number; body: Readable }>,
+  abort: () => void,
+): Promise<Outcome> {
+  let aborted = false;
+  if (abortAfterMs !== null) {
+    setTimeout(() => {
+      aborted = !request.destroyed || !request.writableFinished;
+      abort();
+    }, abortAfterMs);
+  }
+  try {
+    request.end(method === 'POST' ? body : undefined);
+    const { status, body: stream } = await answer();
+    const received = Buffer.concat(await stream.toArray());
+    if (status !== 200) throw new Error(`answered ${status}`);
+    if (!received.equals(body)) throw new Error(`${received.length} bytes instead of ${body.length}`);
+    return 'done';
+  } catch (error) {
+    if (aborted) return 'aborted';
+    throw error;
+  }
+}
+
+/** One connection, kept from request to request while it can be. */
+export class Http1Client {
+  readonly #place: Place;
+  readonly #agent: http.Agent;
+  readonly #told = new WeakSet<Socket>();
+
+  constructor(place: Place) {
+    this.#place = place;
+    const options = { keepAlive: true, maxSockets: 1 };
+    this.#agent = place.secure
+      ? new https.Agent({ ...options, rejectUnauthorized: false, servername: serverName })
+      : new http.Agent(options);
+  }
+
+  async request(): Promise<Outcome> {
+    const planned = plan();
+    const { method, path, sized, body } = planned;
+    const { port, secure } = this.#place;
+    const length = sized && method === 'POST' ? { 'Content-Length': body.length } : {};
+    const request = (secure ? https : http).request({
+      ...{ host: '127.0.0.1', port, method, path, agent: this.#agent },
+      headers: { Host: serverName, ...length },
+    });
+    const answered = new Promise<http.IncomingMessage>((resolve, reject) => {
+      request
+        .once('response', resolve)
+        .on('error', reject)
+        .once('close', () => reject(new Error('no answer')));
+    });
+    answered.catch(() => undefined);
+    await this.#connected(request);
+    return exchange(
+      planned,
+      request,
+      async () => {
+        const answer = await answered;
+        return { status: answer.statusCode ?? 0, body: answer };
+      },
+      () => request.destroy(),
+    );
+  }
+
+  /** Nobody leaves before the connection is open, or it would be the proxy's alone to count. */
+  async #connected(request: http.ClientRequest): Promise<void> {
+    const socket = await new Promise<Socket>((resolve, reject) => {
+      request.once('socket', resolve).once('error', reject);
+    });
+    if (this.#told.has(socket)) return;
+    this.#told.add(socket);
+    await new Promise<void>((resolve, reject) => {
+      if (!socket.connecting) return resolve();
+      socket.once('connect', resolve).once('error', reject);
+    });
+    this.#place.connected();
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+}
+
+const streamsAtOnce = 6;
+const mostRounds = 30;
+
+/** One session with some requests at once, several times; then it is closed, or destroyed. */
+export async function http2Session(
+  place: Place,
+  attempt: (action: () => Promise<Outcome>) => Promise<void>,
+): Promise<Outcome> {
+  const session = http2.connect(`https://${serverName}`, { createConnection: () => open(place, ['h2']) });
+  let failure: Error | null = null;
+  session.on('error', (error) => {
+    failure = error;
+  });
+  const closed = new Promise<void>((resolve) => session.once('close', resolve));
+  const rounds = Math.ceil(Math.random() * mostRounds);
+  for (let round = 0; round < rounds && !session.closed && !session.destroyed; round++) {
+    await Promise.all(Array.from({ length: streamsAtOnce }, () => attempt(() => http2Request(session))));
+  }
+  if (Math.random() < abortShare) session.destroy();
+  else session.close();
+  await closed;
+  if (failure !== null) throw failure;
+  return 'done';
+}
+
+async function http2Request(session: http2.ClientHttp2Session): Promise<Outcome> {
+  const planned = plan();
+  const { method, path, sized, body } = planned;
+  const length = sized && method === 'POST' ? { 'content-length': body.length } : {};
+  const stream = session.request({ ':method': method, ':path': path, ':authority': serverName, ...length });
+  const head = new Promise<{ status: number; body: Readable }>((resolve, reject) => {
+    stream.once('response', (headers) => resolve({ status: headers[':status'] ?? 0, body: stream }));
+    stream.on('error', reject).once('close', () => reject(new Error(`reset with ${stream.rstCode}`)));
+  });
+  head.catch(() => undefined);
+  return exchange(
+    planned,
+    stream,
+    () => head,
+    () => stream.close(http2.constants.NGHTTP2_CANCEL),
+  );
+}
