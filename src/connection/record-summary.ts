@@ -50,7 +50,12 @@ export function summarize(record: ConnectionRecord): RecordSummary {
 
 function tlsSummary(record: ConnectionRecord): RecordSummary['tls'] {
   if (record.hello === null) return null;
-  const action = record.route?.action;
-  const mode = action?.type === 'forward' && action.tls !== 'none' ? action.tls : 'passthrough';
-  return { mode, serverName: record.hello.serverName, alpn: record.hello.alpn };
+  const { serverName, alpn } = record.hello;
+  return { mode: tlsMode(record), serverName, alpn };
+}
+
+function tlsMode({ route }: ConnectionRecord): NonNullable<RecordSummary['tls']>['mode'] {
+  if (route === null || route.tls === null) return 'passthrough';
+  const { action } = route;
+  return action.type === 'forward' && action.tls !== 'none' ? action.tls : 'terminate';
 }

@@ -104,7 +104,7 @@ export class RequestPlanner {
 function proxyHeaderOf(record: ConnectionRecord, version: 1 | 2): Uint8Array {
   return encodeProxyHeader(version, {
     source: record.clientAddress,
-    destination: { ip: record.client.local.ip, port: record.localPort },
+    destination: record.outer?.destination ?? { ip: record.client.local.ip, port: record.localPort },
     tlvs: { uniqueId: record.id },
   });
 }
