@@ -1,7 +1,7 @@
 import { normalizeAddress } from '../base/address.ts';
 import { normalizeDomain } from './domain.ts';
 import { ConfigurationError, type Problem } from './problems.ts';
-import type { Match, Route, SmartProxyOptions, Target } from './schema.ts';
+import type { ForwardAction, Match, Route, SmartProxyOptions, Target } from './schema.ts';
 
 /** One `--from … --to …` of the command line. */
 export interface Pair {
@@ -16,24 +16,27 @@ interface Place {
   readonly port: number | undefined;
 }
 
+/** The port where none is given. */
+const defaultPorts: Readonly<Record<string, number>> = { tls: 443, https: 443, http: 80 };
+
 /**
- * The configuration that `--from`/`--to` pairs stand for. `tls://a.test:8443` listens for that
- * name (443 without a port), `tls://:8443` for any; `tcp://:5432` on every address, and
- * `tcp://127.0.0.1:5432` on one. Targets are `tcp://host:port`, for TLS also `tls://host:port`
- * (the bytes are the same), or `unix:/path`.
+ * The configuration that `--from`/`--to` pairs stand for. `https://a.test:8443` ends TLS for that
+ * name (443 without a port), `http://a.test` takes its requests in clear text (80); both send them
+ * to `http://host:port`, to `https://host:port` (whose certificate is verified), or to a unix
+ * socket. `tls://a.test:8443` passes TLS for that name through, `tls://:8443` for any;
+ * `tcp://:5432` listens on every address, and `tcp://127.0.0.1:5432` on one. Their targets are
+ * `tcp://host:port`, for TLS also `tls://host:port` (the bytes are the same), or `unix:/path`.
  * @throws ConfigurationError with all that is wrong, by `--from` and `--to`
  */
 export function fromTo(pairs: readonly Pair[]): SmartProxyOptions {
   const problems: Problem[] = [];
   const seen = new Set<string>();
-  const routes = pairs.map(({ from, to }): Route => {
+  const routes = pairs.map((pair): Route => {
+    const { from } = pair;
     if (seen.has(from))
       problems.push({ path: `--from ${from}`, message: 'is given twice', instead: 'give each once' });
     seen.add(from);
-    const listen = readFrom(from, problems);
-    const target = readTo(to, from, problems);
-    const tls = from.toLowerCase().startsWith('tls:') ? { tls: { mode: 'passthrough' as const } } : {};
-    return { name: from, match: listen, action: { type: 'forward', target, ...tls } };
+    return { name: from, match: readFrom(from, problems), action: readTo(pair, problems) };
   });
   if (routes.length === 0) problems.push({ path: '--from', message: 'is missing', instead: example });
   if (problems.length > 0) throw new ConfigurationError(problems);
@@ -45,42 +48,78 @@ const example = 'write --from tls://a.test:8443 --to tcp://127.0.0.1:9443';
 function readFrom(text: string, problems: Problem[]): Match {
   const report = (message: string, instead: string) =>
     problems.push({ path: `--from ${text}`, message, instead });
-  const nothing: Match = { ports: 0 };
   const place = readPlace(text, report);
-  if (place === undefined) return nothing;
+  if (place === undefined) return { ports: 0 };
   const { scheme, host } = place;
-  const port = place.port ?? (scheme === 'tls' ? 443 : undefined);
-  if (scheme !== 'tls' && scheme !== 'tcp') report(`'${scheme}' is no scheme`, 'write tls:// or tcp://');
+  const port = place.port ?? defaultPorts[scheme];
+  if (scheme !== 'tcp' && defaultPorts[scheme] === undefined)
+    report(`'${scheme}' is no scheme`, 'write https://, http://, tls:// or tcp://');
   else if (port === undefined) report('has no port', 'write one, as in tcp://:5432');
-  else if (host === '' || (host === '*' && scheme === 'tcp')) return { ports: port };
-  else if (normalizeAddress(host) !== undefined) return { ports: port, address: host };
-  else if (scheme === 'tls' && normalizeDomain(host) !== undefined) return { ports: port, domains: host };
-  else if (host === 'localhost') return { ports: port, address: '127.0.0.1' };
-  else if (scheme === 'tls') report(`'${host}' is no name`, "write one such as 'a.test', or '*.a.test'");
-  else report('plain TCP carries no name to route by', `write tcp://:${port}, or an address to listen on`);
-  return nothing;
+  else {
+    const match: Match = { ports: port, ...(scheme === 'http' && { protocol: 'http' }) };
+    return { ...match, ...readName(host, scheme, port, report) };
+  }
+  return { ports: 0 };
 }
 
-function readTo(text: string, from: string, problems: Problem[]): Target {
+/** What the host of a `--from` stands for: an address to listen on, or the name to route by. */
+function readName(
+  host: string,
+  scheme: string,
+  port: number,
+  report: (message: string, instead: string) => void,
+): Partial<Match> {
+  if (host === '' || (host === '*' && scheme === 'tcp')) return {};
+  if (normalizeAddress(host) !== undefined) return { address: host };
+  if (scheme !== 'tcp' && normalizeDomain(host) !== undefined) return { domains: host };
+  if (host === 'localhost') return { address: '127.0.0.1' };
+  if (scheme !== 'tcp') report(`'${host}' is no name`, "write one such as 'a.test', or '*.a.test'");
+  else report('plain TCP carries no name to route by', `write tcp://:${port}, or an address to listen on`);
+  return {};
+}
+
+function readTo({ from, to }: Pair, problems: Problem[]): ForwardAction {
   const report = (message: string, instead: string) =>
-    problems.push({ path: `--to ${text}`, message, instead });
-  const nothing: Target = { socket: '/' };
-  if (text.startsWith('unix:/')) return { socket: text.slice('unix:'.length).replace(/^\/\/(?=\/)/, '') };
-  const place = readPlace(text, report);
-  if (place === undefined) return nothing;
-  const { scheme, host, port } = place;
-  if (scheme === 'tls' && !from.toLowerCase().startsWith('tls:')) {
-    report(
-      'encrypting towards the target comes with NetworkProxy, which this version does not have yet',
-      'write tcp://',
-    );
-  } else if (scheme !== 'tcp' && scheme !== 'tls')
-    report(`'${scheme}' is no scheme`, 'write tcp:// or unix:/path');
-  else if (host === '') report('has no host', 'write one, as in tcp://127.0.0.1:9443');
+    problems.push({ path: `--to ${to}`, message, instead });
+  const scheme = /^[^:]*/.exec(from.toLowerCase())?.[0] ?? '';
+  const mode = scheme === 'https' ? 'terminate' : 'passthrough';
+  const tls = scheme === 'https' || scheme === 'tls' ? { tls: { mode } as const } : {};
+  const forward = (target: Target): ForwardAction => ({ type: 'forward', target, ...tls });
+  if (to.startsWith('unix:/')) {
+    return forward({ socket: to.slice('unix:'.length).replace(/^\/\/(?=\/)/, '') });
+  }
+  const place = readPlace(to, report);
+  if (place === undefined) return forward({ socket: '/' });
+  const { host } = place;
+  const port = place.port ?? (place.scheme === 'tls' ? undefined : defaultPorts[place.scheme]);
+  if (!speaks(scheme, place.scheme))
+    report(`'${place.scheme}' is not what ${scheme}:// is sent to`, alternatives(scheme));
+  else if (host === '') report('has no host', `write one, as in ${place.scheme}://127.0.0.1:9443`);
   else if (port === undefined || port === 0)
-    report('has no port', `write one, as in ${scheme}://${host}:9443`);
-  else return { host, port };
-  return nothing;
+    report('has no port', `write one, as in ${place.scheme}://${host}:9443`);
+  else if (place.scheme !== 'https') return forward({ host, port });
+  else return encrypted({ host, port }, scheme === 'https');
+  return forward({ socket: '/' });
+}
+
+/** Over TLS to the target: with the client in TLS too, or in clear text. */
+function encrypted(target: Target, fromTls: boolean): ForwardAction {
+  if (!fromTls) return { type: 'forward', target: { ...target, tls: {} } };
+  return { type: 'forward', target, tls: { mode: 'terminate-and-reencrypt' } };
+}
+
+function isHttp(scheme: string): boolean {
+  return scheme === 'http' || scheme === 'https';
+}
+
+function speaks(from: string, to: string): boolean {
+  if (isHttp(from)) return isHttp(to);
+  return to === 'tcp' || (to === 'tls' && from === 'tls');
+}
+
+function alternatives(from: string): string {
+  if (isHttp(from)) return 'write http://, https:// or unix:/path';
+  return from === 'tls' ? 'write tcp://, tls:// or unix:/path' : 'write tcp:// or unix:/path';
 }
 
 function readPlace(text: string, report: (message: string, instead: string) => void): Place | undefined {
@@ -88,13 +127,6 @@ function readPlace(text: string, report: (message: string, instead: string) => v
     text,
   );
   const scheme = match?.[1]?.toLowerCase();
-  if (scheme === 'http' || scheme === 'https') {
-    report(
-      `'${scheme}' comes with NetworkProxy, which this version does not have yet`,
-      'write tls:// or tcp://',
-    );
-    return undefined;
-  }
   if (match === null || scheme === undefined || match[6] !== '' || Number(match[4] ?? 0) > 65_535) {
     report('is not SCHEME://HOST:PORT', example);
     return undefined;

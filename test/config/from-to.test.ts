@@ -5,8 +5,10 @@ import { ConfigurationError } from '../../src/config/problems.ts';
 import { resolveOptions } from '../../src/config/resolve.ts';
 import { machine } from './samples.ts';
 
+const withHttp = { ...machine, features: new Set(['network-proxy'] as const) };
+
 function summary(from: string, to: string): unknown[] {
-  const { options } = resolveOptions(fromTo([{ from, to }]), machine);
+  const { options } = resolveOptions(fromTo([{ from, to }]), withHttp);
   const { match, action } = options.routes[0]!;
   assert.ok(action.type === 'forward');
   const [target] = action.targets;
@@ -97,13 +99,29 @@ test('pairs repeat', () => {
   );
 });
 
-test('http and https say that they come later', () => {
-  for (const scheme of ['http', 'https']) {
-    const later = `'${scheme}' comes with NetworkProxy, which this version does not have yet (write tls:// or tcp://)`;
-    const url = `${scheme}://app.localhost:8443/x`;
-    assert.equal(problems({ from: url, to: 'tcp://127.0.0.1:1' }), `--from ${url}: ${later}`);
-    assert.equal(problems({ from: 'tcp://:1', to: url }), `--to ${url}: ${later}`);
-  }
+test('https ends TLS for a name, http reads requests in clear text', () => {
+  assert.deepEqual(summary('https://app.localhost:8443', 'http://127.0.0.1:3000'), [
+    ...['tls', null, 8443, 'app.localhost', 'terminate', '127.0.0.1 3000'],
+  ]);
+  assert.deepEqual(summary('https://a.test', 'https://b.test'), [
+    ...['tls', null, 443, 'a.test', 'terminate-and-reencrypt', 'b.test 443'],
+  ]);
+  assert.deepEqual(summary('http://127.0.0.1', 'http://b.test'), [
+    ...['http', '127.0.0.1', 80, null, 'none', 'b.test 80'],
+  ]);
+  assert.deepEqual(summary('http://*.a.test:8080', 'unix:/run/x.sock'), [
+    ...['http', null, 8080, '*.a.test', 'none', '/run/x.sock'],
+  ]);
+});
+
+test('what is read as requests cannot be sent as bytes, nor the other way round', () => {
+  assert.equal(
+    problems({ from: 'https://a.test', to: 'tcp://b:1' }, { from: 'tls://b.test', to: 'http://b:1' }),
+    [
+      "--to tcp://b:1: 'tcp' is not what https:// is sent to (write http://, https:// or unix:/path)",
+      "--to http://b:1: 'http' is not what tls:// is sent to (write tcp://, tls:// or unix:/path)",
+    ].join('\n'),
+  );
 });
 
 test('what is wrong is told for each argument, all at once', () => {
@@ -119,7 +137,7 @@ test('what is wrong is told for each argument, all at once', () => {
       '--from tcp://:: is not SCHEME://HOST:PORT (write --from tls://a.test:8443 --to tcp://127.0.0.1:9443)',
       '--to 127.0.0.1:1: is not SCHEME://HOST:PORT (write --from tls://a.test:8443 --to tcp://127.0.0.1:9443)',
       '--from tcp://: has no port (write one, as in tcp://:5432)',
-      '--to tls://a:1: encrypting towards the target comes with NetworkProxy, which this version does not have yet (write tcp://)',
+      "--to tls://a:1: 'tls' is not what tcp:// is sent to (write tcp:// or unix:/path)",
     ].join('\n'),
   );
   assert.match(problems(), /^--from: is missing/);
