@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { Stage } from '../../smart-proxy/stage.ts';
 import { selfSigned } from '../../support/certificates.ts';
 import { smartproxy } from '../../support/command-line.ts';
@@ -16,7 +16,7 @@ before(() => {
 });
 after(() => workspace.end());
 
-const command = join(import.meta.dirname, 'network-proxy-process.ts');
+const command = fileURLToPath(import.meta.resolve('./network-proxy-process.ts'));
 
 test('a process of its own ends TLS with keys that only it can read, and reloads and drains by signals', async (t) => {
   const stage = scoped(t, new Stage());
