@@ -41,9 +41,9 @@ async function measureIdle(context: BenchContext, name: ProxyName, target: numbe
     await ask(holder, { open: few });
     await delay(settleMs);
     context.measured.add('idle1000', name, (residentBytes(pid) - before) / few / 1000);
-    await ask(holder, { open: many - few });
+    await ask(holder, { open: many - few - warm });
     await delay(settleMs);
-    context.measured.add('idle8000', name, (residentBytes(pid) - before) / many / 1000);
+    context.measured.add('idle8000', name, (residentBytes(pid) - before) / (many - warm) / 1000);
   });
   await program?.stop();
 }
