@@ -32,3 +32,5 @@ process.on('message', async (message: string | { routes: Route[] }) => {
   process.send?.('updated');
 });
 answerProbes();
+// Whoever started it has gone.
+process.on('disconnect', () => process.exit());

@@ -14,6 +14,8 @@ export interface Tally {
 /** Beyond this an attempt has hung. */
 const deadlineMs = 60_000;
 const keptFailures = 5;
+/** After the backend is back. */
+const noticedWithinMs = 2_000;
 
 export class Ledger {
   readonly tallies = new Map<string, Tally>();
@@ -39,7 +41,7 @@ export class Ledger {
     try {
       tally[await withDeadline(action())]++;
     } catch (error) {
-      if (this.#outages.some((outage) => outage.to >= from)) {
+      if (this.#explains(from)) {
         tally.explained++;
         return;
       }
@@ -49,6 +51,12 @@ export class Ledger {
       if (tally.unexplained <= keptFailures)
         this.failures.push(`${new Date().toISOString()} ${kind} after ${tookMs} ms: ${message} ${code}`);
     }
+  }
+
+  /** Whether an outage fell into the time since then, and was not over long ago: its victims learn of it at once. */
+  #explains(from: number): boolean {
+    const latest = performance.now() - noticedWithinMs;
+    return this.#outages.some(({ to }) => to >= from && to >= latest);
   }
 
   get unexplained(): number {

@@ -31,11 +31,42 @@ function plan(): Plan {
   return { ...common, method: 'GET', path: `/${what < 0.35 ? 'slow' : 'bytes'}/${body.length}` };
 }
 
+interface Answer {
+  readonly status: number;
+  readonly body: Buffer;
+}
+
+/** The whole of a body. Begun at once: a stream that has ended before somebody listens does not say so again. */
+function whole(stream: Readable): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  return new Promise((resolve, reject) => {
+    stream.on('data', (piece: Buffer) => pieces.push(piece));
+    stream.once('end', () => resolve(Buffer.concat(pieces)));
+    stream.once('error', reject).once('close', () => reject(new Error('the answer was cut')));
+  });
+}
+
+/** The answer to a request, whole. Listens from the beginning, so nothing is missed. */
+function answerTo<Head>(
+  request: Writable,
+  read: (head: Head) => { status: number; stream: Readable },
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    let begun = false;
+    request.once('response', (head: Head) => {
+      begun = true;
+      const { status, stream } = read(head);
+      whole(stream).then((body) => resolve({ status, body }), reject);
+    });
+    request.on('error', reject).once('close', () => begun || reject(new Error('no answer')));
+  });
+}
+
 /** What is the same in both versions of HTTP. */
 async function exchange(
   { method, body, abortAfterMs }: Plan,
   request: Writable,
-  answer: () => Promise<{ status: number; body: Readable }>,
+  answer: Promise<Answer>,
   abort: () => void,
 ): Promise<Outcome> {
   let aborted = false;
@@ -47,8 +78,7 @@ async function exchange(
   }
   try {
     request.end(method === 'POST' ? body : undefined);
-    const { status, body: stream } = await answer();
-    const received = Buffer.concat(await stream.toArray());
+    const { status, body: received } = await answer;
     if (status !== 200) throw new Error(`answered ${status}`);
     if (!received.equals(body)) throw new Error(`${received.length} bytes instead of ${body.length}`);
     return 'done';
@@ -81,23 +111,13 @@ export class Http1Client {
       ...{ host: '127.0.0.1', port, method, path, agent: this.#agent },
       headers: { Host: serverName, ...length },
     });
-    const answered = new Promise<http.IncomingMessage>((resolve, reject) => {
-      request
-        .once('response', resolve)
-        .on('error', reject)
-        .once('close', () => reject(new Error('no answer')));
-    });
+    const answered = answerTo(request, (answer: http.IncomingMessage) => ({
+      status: answer.statusCode ?? 0,
+      stream: answer,
+    }));
     answered.catch(() => undefined);
     await this.#connected(request);
-    return exchange(
-      planned,
-      request,
-      async () => {
-        const answer = await answered;
-        return { status: answer.statusCode ?? 0, body: answer };
-      },
-      () => request.destroy(),
-    );
+    return exchange(planned, request, answered, () => request.destroy());
   }
 
   /** Nobody leaves before the connection is open, or it would be the proxy's alone to count. */
@@ -149,15 +169,13 @@ async function http2Request(session: http2.ClientHttp2Session): Promise<Outcome>
   const { method, path, sized, body } = planned;
   const length = sized && method === 'POST' ? { 'content-length': body.length } : {};
   const stream = session.request({ ':method': method, ':path': path, ':authority': serverName, ...length });
-  const head = new Promise<{ status: number; body: Readable }>((resolve, reject) => {
-    stream.once('response', (headers) => resolve({ status: headers[':status'] ?? 0, body: stream }));
-    stream.on('error', reject).once('close', () => reject(new Error(`reset with ${stream.rstCode}`)));
-  });
-  head.catch(() => undefined);
-  return exchange(
-    planned,
+  const answered = answerTo(
     stream,
-    () => head,
-    () => stream.close(http2.constants.NGHTTP2_CANCEL),
+    (headers: http2.IncomingHttpHeaders & http2.IncomingHttpStatusHeader) => ({
+      status: headers[':status'] ?? 0,
+      stream,
+    }),
   );
+  answered.catch(() => undefined);
+  return exchange(planned, stream, answered, () => stream.close(http2.constants.NGHTTP2_CANCEL));
 }

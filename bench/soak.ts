@@ -124,6 +124,7 @@ class Soak {
     ];
     setTimeout(() => this.#over.abort(), totalMs);
     await Promise.all(work);
+    this.ledger.outageBegins();
     this.#backend.kill('SIGKILL');
   }
 
@@ -234,6 +235,7 @@ async function check(soak: Soak, proxy: ChildProcess, before: { opened: number; 
       'none healed by the audit, none by an error of the proxy',
       cleanup.orphaned + (terminations['internal-error'] ?? 0) === 0,
     ],
+    ['nobody was taken for an attacker', (terminations['protocol-abuse'] ?? 0) === 0],
     [`${networkProxy.requests} requests counted, ${answered} answered`, networkProxy.requests >= answered],
     [`the audit was consistent, ${soak.inconsistent} times not`, soak.inconsistent === 0 && audit.consistent],
     [
