@@ -1,5 +1,6 @@
 import net from 'node:net';
 import { eventually } from '../support/eventually.ts';
+import { onFin } from '../support/hang-up.ts';
 
 /** One end of a TCP connection in a test: what it read, and how it ended. */
 export class RawPeer {
@@ -14,7 +15,7 @@ export class RawPeer {
     socket.on('data', (chunk) => {
       this.text += chunk.toString('latin1');
     });
-    socket.on('end', () => {
+    onFin(socket, () => {
       this.ended = true;
     });
     socket.on('error', (error: NodeJS.ErrnoException) => {

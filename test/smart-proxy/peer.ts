@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { eventually } from '../support/eventually.ts';
+import { onFin } from '../support/hang-up.ts';
 
 /** How a connection looks at its end, from outside. */
 export type SeenEnding = 'fin' | 'reset';
@@ -23,7 +24,7 @@ export class Peer {
       if (this.onBytes === null) this.#chunks.push(bytes);
       else this.onBytes(bytes);
     });
-    socket.on('end', () => {
+    onFin(socket, () => {
       this.finished = true;
     });
     socket.on('error', (error: NodeJS.ErrnoException) => {

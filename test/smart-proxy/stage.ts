@@ -105,13 +105,21 @@ export class StagedProxy {
 export class Backend {
   readonly server: Server;
   readonly peers: Peer[] = [];
+  #over = false;
 
   constructor(serve: (peer: Peer) => void) {
     this.server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
       const peer = new Peer(socket);
       this.peers.push(peer);
-      serve(peer);
+      if (this.#over) socket.destroy();
+      else serve(peer);
     });
+  }
+
+  /** Closes every connection, also one that the kernel has accepted and Node has not yet. */
+  destroyPeers(): void {
+    this.#over = true;
+    for (const { socket } of this.peers) socket.destroy();
   }
 
   get port(): number {
@@ -205,7 +213,7 @@ export class Stage implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const client of this.#clients) client.socket.destroy();
-    for (const { peers } of this.#backends) for (const { socket } of peers) socket.destroy();
+    for (const backend of this.#backends) backend.destroyPeers();
     try {
       for (const { proxy } of this.#proxies) if (proxy.control.state !== 'stopped') await nothingLeft(proxy);
     } finally {
