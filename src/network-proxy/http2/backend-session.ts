@@ -54,6 +54,8 @@ const quietMs = 15_000;
 const pingAnswerMs = 10_000;
 /** gRPC's servers allow a PING without data in five minutes, and end sessions that send more. */
 const pingAgainMs = 330_000;
+/** How long a backend may take to say that it speaks HTTP/2, whoever still waits for it. */
+const settingsMs = 15_000;
 /** What a session gets to close once it has said so. */
 const closeGraceMs = 2000;
 
@@ -236,6 +238,13 @@ export class BackendSession {
     this.#session.close();
   }
 
+  /** Closes it at once, where no request is under way: nobody will look after it any more. */
+  shut(): void {
+    this.retire();
+    // GOAWAY and FIN go out first.
+    this.later(() => this.#transport.destroy());
+  }
+
   /** Ends it by a reset, with everything on it. */
   destroy(): void {
     this.#leave();
@@ -273,6 +282,7 @@ export class BackendSession {
   #dueAt(): number {
     if (this.active > 0) return this.#pinging ? this.#pingedAt + pingAnswerMs : this.#pingDueAt();
     if (this.#useless) return this.#closeBy;
+    if (!this.#ready) return this.#idleSince + settingsMs;
     return after(this.#idleSince, this.#terms.idleMs);
   }
 

@@ -16,6 +16,7 @@ import type {
 import type { BackendSession } from './backend-session.ts';
 import { requestFields, trailerFields } from './fields.ts';
 import { endStreamFlag, errorCodes } from './limits.ts';
+import { resetStream } from './reset-stream.ts';
 import { Http2Response, upgradedResponse } from './response.ts';
 import { StreamTransport } from './stream-transport.ts';
 
@@ -101,7 +102,7 @@ export class Http2BackendStream implements BackendStream {
     try {
       this.#stream?.sendTrailers(trailerFields(this.#trailers));
     } catch {
-      this.#stream?.close(errorCodes.internal);
+      if (this.#stream !== null) resetStream(this.#stream, errorCodes.internal);
     }
   }
 
@@ -185,7 +186,7 @@ export class Http2BackendStream implements BackendStream {
     this.#listener = null;
     if (this.#stream === null) return this.#leave();
     if (!this.#stream.closed) this.#session.gaveUp();
-    this.#stream.close(errorCodes.cancel);
+    resetStream(this.#stream, errorCodes.cancel);
   }
 
   tunnel(): TunnelEnd {

@@ -9,6 +9,7 @@ import { Connecting, type ConnectServices } from '../pool/connecting.ts';
 import type { PoolSettings, PoolStatistics } from '../pool/http1-pool.ts';
 import type { KeptPool } from '../pool/pools.ts';
 import { BackendSession, type SessionKeeper } from './backend-session.ts';
+import { RepeatableStream } from './repeatable-stream.ts';
 
 export interface Http2PoolServices extends ConnectServices {
   readonly resources: TransportResources;
@@ -73,8 +74,9 @@ export class Http2Pool implements KeptPool, SessionKeeper {
   acquire(waiter: StreamWaiter, fresh: boolean, deadlineMs: number): Waiting | null {
     const session = this.#roomiest(fresh);
     if (session !== null) {
-      this.#hand(session, waiter);
-      if (session.active >= crowdedStreams && this.#size < fewSessions) this.#open(deadlineMs);
+      this.#hand(session, waiter, deadlineMs, 0);
+      const crowded = session.active >= crowdedStreams && this.#coming === 0;
+      if (crowded && this.#size < fewSessions) this.#open(deadlineMs);
       return null;
     }
     if (this.#queue.size >= this.#settings.maxWaiting) {
@@ -98,19 +100,22 @@ export class Http2Pool implements KeptPool, SessionKeeper {
     return best;
   }
 
-  #hand(session: BackendSession, waiter: StreamWaiter): void {
-    const openedMs = this.#openedMs.get(session);
+  #hand(session: BackendSession, waiter: StreamWaiter, deadlineMs: number, openedMs: number): void {
     if (session.total > 0) this.#reused++;
-    this.#openedMs.delete(session);
-    session.hand(waiter, openedMs ?? 0);
+    const repeats = waiter instanceof RepeatableStream;
+    session.hand(repeats ? waiter : new RepeatableStream(this, waiter, deadlineMs), openedMs);
+  }
+
+  /** Sessions that are being opened. */
+  get #coming(): number {
+    return this.#dialling.size + this.#openedMs.size;
   }
 
   // ── opening ──────────────────────────────────────────────────────────────────────────────────
 
   /** One dial at a time serves many: they wait for it together. */
   #openForQueue(deadlineMs: number): void {
-    const coming = this.#dialling.size + this.#openedMs.size;
-    if (coming * crowdedStreams >= this.#queue.size) return;
+    if (this.#coming * crowdedStreams >= this.#queue.size) return;
     if (this.#size < this.#settings.maxConnections) this.#open(deadlineMs);
   }
 
@@ -154,17 +159,22 @@ export class Http2Pool implements KeptPool, SessionKeeper {
     this.#others.delete(session);
     this.#sessions.add(session);
     this.#opened++;
-    this.hasRoom(session);
+    const openedMs = this.#openedMs.get(session) ?? 0;
     this.#openedMs.delete(session);
+    this.#serveQueue(session, openedMs);
   }
 
   hasRoom(session: BackendSession): void {
+    this.#serveQueue(session, 0);
+  }
+
+  #serveQueue(session: BackendSession, openedMs: number): void {
     for (const queued of this.#queue) {
-      if (session.room <= 0) break;
+      if (session.room <= 0 || (session.active >= crowdedStreams && this.#coming > 0)) break;
       queued.leave();
-      this.#hand(session, queued.waiter);
+      this.#hand(session, queued.waiter, queued.deadlineMs, session.total === 0 ? openedMs : 0);
     }
-    if (this.closed && session.active === 0) session.retire();
+    if (this.closed && session.active === 0) session.shut();
   }
 
   becameUseless(session: BackendSession): void {
@@ -200,7 +210,7 @@ export class Http2Pool implements KeptPool, SessionKeeper {
     if (this.#queue.size > 0) return;
     for (const connecting of this.#dialling) connecting.cancel();
     this.#dialling.clear();
-    for (const session of [...this.#openedMs.keys()]) if (session.total === 0) session.destroy();
+    for (const session of [...this.#openedMs.keys()]) session.destroy();
   }
 
   /** @internal */
@@ -211,7 +221,7 @@ export class Http2Pool implements KeptPool, SessionKeeper {
   /** Closes what is idle, now and later; requests that are under way go on. */
   close(): void {
     this.closed = true;
-    for (const session of [...this.#sessions]) if (session.active === 0) session.retire();
+    for (const session of [...this.#sessions, ...this.#others]) if (session.active === 0) session.shut();
   }
 }
 
@@ -220,11 +230,13 @@ class Queued implements Waiting, Deadline {
   dueAt = 0;
   position = -1;
   readonly waiter: StreamWaiter;
+  readonly deadlineMs: number;
   readonly #pool: Http2Pool;
 
   constructor(pool: Http2Pool, waiter: StreamWaiter, deadlineMs: number) {
     this.#pool = pool;
     this.waiter = waiter;
+    this.deadlineMs = deadlineMs;
     const { clock, deadlines } = pool.services;
     deadlines.schedule(this, after(clock.now(), deadlineMs));
   }

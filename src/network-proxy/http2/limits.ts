@@ -7,13 +7,19 @@ export const maxStreamsPerClient = 100;
 export const maxStreamsPerBackend = 100;
 
 /** What a stream may send before somebody has taken it. */
-const streamWindowBytes = 262_144;
+export const streamWindowBytes = 262_144;
 
 /** The same of a connection: more than a stream's, so that one that nobody takes does not stop the others. */
 export const connectionWindowBytes = 4_194_304;
 
 /** Fields of one head; HTTP/1 has the same bound. The pseudo-fields come on top. */
 const maxFields = 256 + 5;
+
+/**
+ * Node refuses heads to a session that holds more, and means what waits to be sent too: it must be
+ * more than all streams of a session may have waiting.
+ */
+const sessionMegabytes = 64;
 
 const settings = { initialWindowSize: streamWindowBytes, enablePush: false };
 
@@ -27,6 +33,7 @@ const settings = { initialWindowSize: streamWindowBytes, enablePush: false };
 export function clientSessionOptions(headerBytes: number): http2.ServerSessionOptions {
   return {
     maxHeaderListPairs: maxFields,
+    maxSessionMemory: sessionMegabytes,
     maxSessionInvalidFrames: 200,
     maxSessionRejectedStreams: 100,
     settings: {
@@ -42,6 +49,7 @@ export function clientSessionOptions(headerBytes: number): http2.ServerSessionOp
 export function backendSessionOptions(headerBytes: number): http2.ClientSessionOptions {
   return {
     maxHeaderListPairs: maxFields,
+    maxSessionMemory: sessionMegabytes,
     // Other sessions' streams are not to be sent into a session of which nothing is known yet.
     peerMaxConcurrentStreams: maxStreamsPerBackend,
     settings: { ...settings, maxHeaderListSize: Math.min(headerBytes, 2 ** 31 - 1) },

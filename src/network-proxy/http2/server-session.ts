@@ -71,6 +71,7 @@ export class ServerSession implements ConnectionOwner {
   #useful = 0;
   #readBefore = 0;
   #writtenBefore = 0;
+  #unreadBefore = 0;
 
   /** Takes the socket over, which was taken from `record.client` already. */
   constructor(services: Http2Services, record: ConnectionRecord, socket: Duplex, options: SessionOptions) {
@@ -205,13 +206,22 @@ export class ServerSession implements ConnectionOwner {
     this.#readBefore = this.#socket.bytesRead;
     this.#writtenBefore = this.#socket.bytesWritten;
     this.#useful = 0;
+    this.#unreadBefore = this.#unread;
     if (!this.#overhead.charge(Math.max(0, overhead))) this.#abused('too many bytes that carry nothing');
   }
 
   /** Since the last look. */
   get #overheadNow(): number {
     const { bytesRead, bytesWritten } = this.#socket;
-    return bytesRead - this.#readBefore - 2 * this.#useful - (bytesWritten - this.#writtenBefore);
+    const called = bytesWritten - this.#writtenBefore;
+    const unread = this.#unread - this.#unreadBefore;
+    return bytesRead - this.#readBefore - 2 * this.#useful - called - unread;
+  }
+
+  get #unread(): number {
+    let bytes = 0;
+    for (const stream of this.#streams) bytes += stream.unread;
+    return bytes;
   }
 
   #abused(why: string): void {

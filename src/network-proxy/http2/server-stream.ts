@@ -19,8 +19,9 @@ import type {
 } from '../exchange.ts';
 import { after, LazyDeadline } from '../http1/lazy-deadline.ts';
 import { interimFields, ownFields, responseFields, trailerFields } from './fields.ts';
-import { errorCodes } from './limits.ts';
+import { errorCodes, streamWindowBytes } from './limits.ts';
 import type { Http2Request, RequestRefusal } from './request.ts';
+import { resetStream } from './reset-stream.ts';
 import type { ServerSession } from './server-session.ts';
 import { StreamTransport } from './stream-transport.ts';
 
@@ -301,7 +302,7 @@ export class ServerStream implements ClientStream {
 
   #reset(code: number): void {
     this.#closed = true;
-    this.#stream.close(code);
+    resetStream(this.#stream, code);
   }
 
   /** @internal */
@@ -313,6 +314,8 @@ export class ServerStream implements ClientStream {
     const cut = !this.#closed && this.#stream.rstCode !== errorCodes.none;
     if (!this.#done && !this.#tunnelled) listener?.onClientGone('client-reset');
     this.#done = true;
+    // What the client had sent before it could know is for nobody.
+    if (!this.#requestDone) this.#session.received(streamWindowBytes);
     this.#session.streamOver(this, cut);
   }
 
@@ -324,6 +327,11 @@ export class ServerStream implements ClientStream {
     } catch {
       this.#reset(errorCodes.internal);
     }
+  }
+
+  /** Bytes of the body that came and were not shown yet. */
+  get unread(): number {
+    return this.#stream.readableLength;
   }
 
   // ── deadlines ────────────────────────────────────────────────────────────────────────────────

@@ -3,6 +3,7 @@ import type { PeerAddress } from '../../base/transport.ts';
 import { PortableTransport } from '../../transport/portable-transport.ts';
 import type { TransportResources } from '../../transport/socket-transport.ts';
 import { errorCodes } from './limits.ts';
+import { resetStream } from './reset-stream.ts';
 
 /** One stream as the bytes of a tunnel: END_STREAM is FIN, RST_STREAM is RST (RFC 8441 §5). */
 export class StreamTransport extends PortableTransport {
@@ -20,6 +21,6 @@ export class StreamTransport extends PortableTransport {
   }
 
   protected override resetStream(): void {
-    this.#stream.close(errorCodes.cancel);
+    resetStream(this.#stream, errorCodes.cancel);
   }
 }

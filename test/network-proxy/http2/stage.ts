@@ -355,6 +355,99 @@ export class FrameClient {
   }
 }
 
+/** A backend that reads frames and answers by hand. */
+export class FrameServer {
+  readonly #server: net.Server;
+  readonly peers: FramePeer[] = [];
+
+  private constructor(onConnection: (peer: FramePeer, number: number) => void) {
+    this.#server = net.createServer({ noDelay: true }, (socket) => {
+      const peer = new FramePeer(socket);
+      this.peers.push(peer);
+      onConnection(peer, this.peers.length);
+    });
+  }
+
+  static async open(onConnection: (peer: FramePeer, number: number) => void): Promise<FrameServer> {
+    const server = new FrameServer(onConnection);
+    await once(server.#server.listen(0, '127.0.0.1'), 'listening');
+    return server;
+  }
+
+  get port(): number {
+    return portOf(this.#server);
+  }
+
+  async close(): Promise<void> {
+    for (const { socket } of this.peers) socket.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
+
+const prefaceBytes = 24;
+
+/** One connection of a FrameServer. It answers SETTINGS, and PING where it is told to. */
+export class FramePeer {
+  readonly socket: net.Socket;
+  onRequest: (stream: number) => void = () => {};
+  requests = 0;
+  pings = 0;
+  resets = 0;
+  /** Frames with END_STREAM. */
+  ends = 0;
+  readonly #bodies = new Map<number, Buffer[]>();
+  #read = Buffer.alloc(0);
+  #inFrames = false;
+
+  constructor(socket: net.Socket) {
+    this.socket = socket;
+    socket.on('error', () => {});
+    socket.on('data', (bytes) => this.#take(bytes));
+    this.send(frame(4, 0, 0));
+  }
+
+  send(...frames: Buffer[]): void {
+    this.socket.write(Buffer.concat(frames));
+  }
+
+  /** 200 with a body. */
+  answer(stream: number, body: string): void {
+    this.send(frame(1, 4, stream, Buffer.from([0x88])), frame(0, 1, stream, Buffer.from(body)));
+  }
+
+  bodyOf(stream: number): string {
+    return Buffer.concat(this.#bodies.get(stream) ?? []).toString('latin1');
+  }
+
+  #take(bytes: Buffer): void {
+    this.#read = Buffer.concat([this.#read, bytes]);
+    if (!this.#inFrames) {
+      if (this.#read.length < prefaceBytes) return;
+      this.#inFrames = true;
+      this.#read = this.#read.subarray(prefaceBytes);
+    }
+    while (this.#read.length >= 9) {
+      const length = this.#read.readUIntBE(0, 3);
+      if (this.#read.length < 9 + length) return;
+      const [type, flags, stream] = [this.#read[3]!, this.#read[4]!, this.#read.readUInt32BE(5)];
+      const payload = this.#read.subarray(9, 9 + length);
+      this.#read = this.#read.subarray(9 + length);
+      this.#frame(type, flags, stream, payload);
+    }
+  }
+
+  #frame(type: number, flags: number, stream: number, payload: Buffer): void {
+    if (type === 4 && (flags & 1) === 0) this.send(frame(4, 1, 0));
+    if (type === 6 && (flags & 1) === 0) this.pings++;
+    if (type === 0) this.#bodies.set(stream, [...(this.#bodies.get(stream) ?? []), payload]);
+    if (type === 1) this.requests++;
+    if (type === 3) this.resets++;
+    if ((type !== 0 && type !== 1) || (flags & 1) === 0) return;
+    this.ends++;
+    this.onRequest(stream);
+  }
+}
+
 export function frame(
   type: number,
   flags: number,
