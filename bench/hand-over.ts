@@ -18,7 +18,7 @@ interface Subject {
 }
 
 const streams = 4;
-const warmUpSeconds = 1;
+const warmUpSeconds = 2;
 
 export async function handOver(context: HttpBenchContext): Promise<void> {
   await writeCertificate(context.workspace);

@@ -27,7 +27,7 @@ const http2Streams = 100;
 /** Requests before the first measurement. */
 const http2WarmUp = 4_000;
 /** Before the first measurement. */
-const warmUpSeconds = 1;
+const warmUpSeconds = 2;
 
 export const http = (context: HttpBenchContext): Promise<void> => requests(context, 'http');
 export const https = (context: HttpBenchContext): Promise<void> => requests(context, 'https');

@@ -57,3 +57,5 @@ async function startSmartProxy(): Promise<void> {
 if (mode === 'smartproxy') await startSmartProxy();
 else if (mode === 'bare') listen((stream) => stream.on('error', () => undefined).resume());
 else listen(serve);
+// Whoever started it has gone.
+process.on('disconnect', () => process.exit());

@@ -21,7 +21,7 @@ const warmConnections = 200;
 const idleConnections = 2_000;
 /** Until a garbage collector that was going to run has run. */
 const settleMs = 3_000;
-const warmUpSeconds = 1;
+const warmUpSeconds = 2;
 
 interface Handshakes {
   readonly count: number;
