@@ -13,7 +13,7 @@ import type {
   Trailers,
   TunnelEnd,
 } from '../exchange.ts';
-import type { BackendSession } from './backend-session.ts';
+import type { BackendSessionPort } from './backend-session-port.ts';
 import { requestFields, trailerFields } from './fields.ts';
 import { endStreamFlag, errorCodes } from './limits.ts';
 import { resetStream } from './reset-stream.ts';
@@ -27,7 +27,7 @@ type OwnedStream = ClientHttp2Stream & { [streamOf]?: Http2BackendStream };
 export class Http2BackendStream implements BackendStream {
   readonly takesChunks = false;
   readonly reused: boolean;
-  readonly #session: BackendSession;
+  readonly #session: BackendSessionPort;
   #listener: BackendListener | null;
   #stream: ClientHttp2Stream | null = null;
   #trailers: Trailers = null;
@@ -42,7 +42,7 @@ export class Http2BackendStream implements BackendStream {
   /** The answer's body may be shown. */
   #paused = false;
 
-  constructor(session: BackendSession, listener: BackendListener, reused: boolean) {
+  constructor(session: BackendSessionPort, listener: BackendListener, reused: boolean) {
     this.#session = session;
     this.#listener = listener;
     this.reused = reused;

@@ -1,7 +1,7 @@
 import http2 from 'node:http2';
 
 /** Requests of one client's connection at once. Browsers open no more than 100. */
-export const maxStreamsPerClient = 100;
+const maxStreamsPerClient = 100;
 
 /** Requests on one session to a backend at once, where the backend allows as many. */
 export const maxStreamsPerBackend = 100;

@@ -22,7 +22,7 @@ import { interimFields, ownFields, responseFields, trailerFields } from './field
 import { errorCodes, streamWindowBytes } from './limits.ts';
 import type { Http2Request, RequestRefusal } from './request.ts';
 import { resetStream } from './reset-stream.ts';
-import type { ServerSession } from './server-session.ts';
+import type { ServerSessionPort } from './server-session-port.ts';
 import { StreamTransport } from './stream-transport.ts';
 
 const streamOf = Symbol('stream');
@@ -38,7 +38,7 @@ export class ServerStream implements ClientStream {
   readonly takesChunks = false;
   readonly bodyAtHand = false;
   readonly request: Http2Request;
-  readonly #session: ServerSession;
+  readonly #session: ServerSessionPort;
   readonly #stream: ServerHttp2Stream;
   #timeouts: Timeouts;
   #listener: ClientListener | null = null;
@@ -60,13 +60,15 @@ export class ServerStream implements ClientStream {
   #waitsForTrailers = false;
   /** The exchange is over, or has never begun: nothing is told any more. */
   #done = false;
-  #tunnelled = false;
+  #tunnel: StreamTransport | null = null;
+  #tunnelBytes = 0;
+  #halfCloseDueAt = Number.POSITIVE_INFINITY;
   /** We have reset it. */
   #closed = false;
   bytesIn: number;
   bytesOut = 0;
 
-  constructor(session: ServerSession, stream: ServerHttp2Stream, request: Http2Request) {
+  constructor(session: ServerSessionPort, stream: ServerHttp2Stream, request: Http2Request) {
     this.#session = session;
     this.#stream = stream;
     this.request = request;
@@ -281,14 +283,23 @@ export class ServerStream implements ClientStream {
   }
 
   tunnel(): TunnelEnd {
-    this.#tunnelled = true;
     const { client, clientAddress } = this.record;
-    const transport = new StreamTransport(this.#stream, this.#session.resources, clientAddress, client.local);
+    const { resources } = this.#session;
+    const transport = new StreamTransport(this.#stream, resources, clientAddress, client.local);
+    this.#tunnel = transport;
     return { transport, firstBytes: noBytes };
   }
 
-  /** The connection goes on: only a stream has ended. */
-  tunnelSideEnded(): void {}
+  /** The connection goes on: only half of a stream has ended, and the other half is not waited for without end. */
+  tunnelSideEnded(): void {
+    this.#tunnelBytes = this.#tunnelBytesNow;
+    this.#halfCloseDueAt = after(this.#session.now(), this.#timeouts.halfCloseMs);
+    this.#setDeadline(this.#halfCloseDueAt);
+  }
+
+  get #tunnelBytesNow(): number {
+    return (this.#tunnel?.bytesRead ?? 0) + (this.#tunnel?.bytesWritten ?? 0);
+  }
 
   /** @internal The session ends, by whatever cause. */
   sessionEnded(reason: TerminationReason): void {
@@ -312,7 +323,7 @@ export class ServerStream implements ClientStream {
     const listener = this.#listener;
     this.#listener = null;
     const cut = !this.#closed && this.#stream.rstCode !== errorCodes.none;
-    if (!this.#done && !this.#tunnelled) listener?.onClientGone('client-reset');
+    if (!this.#done && this.#tunnel === null) listener?.onClientGone('client-reset');
     this.#done = true;
     // What the client had sent before it could know is for nobody.
     if (!this.#requestDone) this.#session.received(streamWindowBytes);
@@ -344,18 +355,22 @@ export class ServerStream implements ClientStream {
 
   #due(now: number): void {
     if (this.#writeDueAt <= now) {
-      // A reader that takes nothing: only its own stream ends.
-      if (this.#stream.writableLength >= this.#writtenBefore) return this.#stalled();
+      if (this.#stream.writableLength >= this.#writtenBefore) return this.#giveUp('stalled-write');
       this.#watchReader();
     }
+    if (this.#halfCloseDueAt <= now) {
+      if (this.#tunnelBytesNow === this.#tunnelBytes) return this.#giveUp('half-close-timeout');
+      this.tunnelSideEnded();
+    }
     if (this.#bodyDueAt <= now) this.#bodyIsLate();
-    this.#setDeadline(Math.min(this.#bodyDueAt, this.#writeDueAt));
+    this.#setDeadline(Math.min(this.#bodyDueAt, this.#writeDueAt, this.#halfCloseDueAt));
   }
 
-  #stalled(): void {
+  /** A client that takes or brings nothing any more: only its own stream ends. */
+  #giveUp(reason: TerminationReason): void {
     const listener = this.#listener;
     this.#end(errorCodes.cancel);
-    listener?.onClientGone('stalled-write');
+    listener?.onClientGone(reason);
   }
 
   #bodyIsLate(): void {
