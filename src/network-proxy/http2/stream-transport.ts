@@ -20,6 +20,11 @@ export class StreamTransport extends PortableTransport {
     return this.#local;
   }
 
+  /** Node ends a stream that was reset as if END_STREAM had come: 'close' tells what happened. */
+  override streamEnded(): void {
+    if (this.#stream.rstCode === errorCodes.none) super.streamEnded();
+  }
+
   protected override resetStream(): void {
     resetStream(this.#stream, errorCodes.cancel);
   }

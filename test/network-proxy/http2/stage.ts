@@ -240,8 +240,8 @@ export class Backend<Server extends net.Server> {
     return new Backend(server).listen();
   }
 
-  async listen(): Promise<this> {
-    await once(this.server.listen(0, '127.0.0.1'), 'listening');
+  async listen(port = 0): Promise<this> {
+    await once(this.server.listen(port, '127.0.0.1'), 'listening');
     return this;
   }
 
