@@ -1,4 +1,7 @@
 import type { Socket } from 'node:net';
+import { hangUpLooksLikeEnd } from '../../src/transport/feature-detection.ts';
+
+const faulty = hangUpLooksLikeEnd(process.versions.uv);
 
 /**
  * Calls back at the peer's FIN. Before libuv 1.52 (every Node 22) a RST that came together with
@@ -7,8 +10,14 @@ import type { Socket } from 'node:net';
  */
 export function onFin(socket: Socket, callback: () => void): void {
   socket.on('end', () => {
-    const { _handle: handle } = socket as unknown as { _handle: { getpeername(out: object): number } | null };
-    if (handle === null || handle.getpeername({}) === 0) return callback();
+    if (!faulty || isPeerThere(socket)) return callback();
     socket.destroy(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }));
   });
+}
+
+/** After our own FIN the kernel forgets the peer with its FIN; a unix socket has no address to ask for. */
+function isPeerThere(socket: Socket): boolean {
+  if (socket.writableEnded) return true;
+  const { _handle: handle } = socket as unknown as { _handle: { getpeername?(out: object): number } | null };
+  return handle?.getpeername === undefined || handle.getpeername({}) === 0;
 }
