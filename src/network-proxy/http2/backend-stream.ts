@@ -100,7 +100,7 @@ export class Http2BackendStream implements BackendStream {
   /** @internal */
   sendTrailers(): void {
     try {
-      this.#stream?.sendTrailers(trailerFields(this.#trailers));
+      this.#stream?.sendTrailers(trailerFields(this.#trailers).fields);
     } catch {
       if (this.#stream !== null) resetStream(this.#stream, errorCodes.internal);
     }

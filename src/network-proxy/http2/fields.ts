@@ -15,23 +15,63 @@ interface Head {
   readonly http1: { readonly connectionNames: readonly string[] } | null;
 }
 
+/** A head in the making. */
+class Fields {
+  readonly fields: OutgoingHttpHeaders = Object.create(null);
+  /** Of names and values together. */
+  bytes = 0;
+
+  /**
+   * Several values of one name become one (RFC 9110 §5.3), but for Set-Cookie, which cannot. Node
+   * would refuse a list for many names, and differs in which from line to line.
+   */
+  put(name: string, value: string): void {
+    const { fields } = this;
+    this.bytes += name.length + value.length;
+    const earlier = fields[name];
+    if (earlier === undefined) fields[name] = value;
+    else if (name === 'set-cookie')
+      fields[name] = Array.isArray(earlier) ? [...earlier, value] : [String(earlier), value];
+    else fields[name] = `${String(earlier)}${name === 'cookie' ? '; ' : ', '}${value}`;
+  }
+
+  copy(head: Head, { dropped, added }: HeadChanges, skipped: ReadonlySet<string> | null): this {
+    const named = head.http1?.connectionNames ?? noNames;
+    let place = 0;
+    let nextDropped = 0;
+    head.eachField((name, value) => {
+      if (dropped[nextDropped] === place++) {
+        nextDropped++;
+        return;
+      }
+      const lower = name.toLowerCase();
+      if (hopByHopNames.has(lower) || named.includes(lower) || skipped?.has(lower) === true) return;
+      this.put(lower, value);
+    });
+    for (const [name, value] of added.fields) this.put(name.toLowerCase(), value);
+    return this;
+  }
+}
+
+const noNames: readonly string[] = [];
+
+/** Fields as Node takes them, and how much they are. */
+export type MadeFields = Pick<Fields, 'fields' | 'bytes'>;
+
 /** The head of a forwarded answer. 101 becomes 200: what follows it is the tunnel. */
-export function responseFields(response: HttpResponse, changes: HeadChanges): OutgoingHttpHeaders {
-  const fields = emptyFields();
+export function responseFields(response: HttpResponse, changes: HeadChanges): MadeFields {
+  const made = new Fields();
   const { status } = response;
   const upgraded = status === 101;
-  fields[':status'] = upgraded ? 200 : status;
-  const skipped = upgraded ? handshakeNames : null;
-  copyFields(response, changes, skipped, fields);
-  return fields;
+  made.fields[':status'] = upgraded ? 200 : status;
+  return made.copy(response, changes, upgraded ? handshakeNames : null);
 }
 
 /** The head of an interim answer. */
-export function interimFields(response: HttpResponse): OutgoingHttpHeaders {
-  const fields = emptyFields();
-  fields[':status'] = response.status;
-  copyFields(response, nothingChanged, null, fields);
-  return fields;
+export function interimFields(response: HttpResponse): MadeFields {
+  const made = new Fields();
+  made.fields[':status'] = response.status;
+  return made.copy(response, nothingChanged, null);
 }
 
 export interface RequestTerms {
@@ -47,14 +87,15 @@ export function requestFields(
   { scheme, upgrades }: RequestTerms,
 ): OutgoingHttpHeaders {
   const { upgrade } = request;
-  const fields = emptyFields();
+  const made = new Fields();
+  const { fields } = made;
   const extended = upgrade !== null && upgrades;
   fields[':method'] = extended ? 'CONNECT' : upgrade === null ? request.method : 'GET';
   if (extended) fields[':protocol'] = upgrade;
   fields[':scheme'] = scheme;
   fields[':authority'] = changes.authority ?? request.authority;
   fields[':path'] = changes.target ?? request.target;
-  copyFields(request, changes, extended ? requestNamesOfUpgrade : requestNames, fields);
+  made.copy(request, changes, extended ? requestNamesOfUpgrade : requestNames);
   if (takesTrailers(request)) fields.te = 'trailers';
   return fields;
 }
@@ -69,60 +110,21 @@ function takesTrailers(request: HttpRequest): boolean {
 }
 
 /** A status and fields of our own. */
-export function ownFields(status: number, own: readonly Field[]): OutgoingHttpHeaders {
-  const fields = emptyFields();
-  fields[':status'] = status;
-  for (const [name, value] of own) put(fields, name.toLowerCase(), value);
-  return fields;
+export function ownFields(status: number, own: readonly Field[]): MadeFields {
+  const made = new Fields();
+  made.fields[':status'] = status;
+  for (const [name, value] of own) made.put(name.toLowerCase(), value);
+  return made;
 }
 
 /** Fields after a body. Those that would be about the connection are left out. */
-export function trailerFields(trailers: Trailers): OutgoingHttpHeaders {
-  const fields = emptyFields();
+export function trailerFields(trailers: Trailers): MadeFields {
+  const made = new Fields();
   for (const [name, value] of trailers ?? []) {
     const lower = name.toLowerCase();
-    if (!hopByHopNames.has(lower)) put(fields, lower, value);
+    if (!hopByHopNames.has(lower)) made.put(lower, value);
   }
-  return fields;
+  return made;
 }
 
 const nothingChanged: HeadChanges = { dropped: [], added: { fields: [], lines: Buffer.alloc(0) } };
-
-function emptyFields(): OutgoingHttpHeaders {
-  return Object.create(null) as OutgoingHttpHeaders;
-}
-
-function copyFields(
-  head: Head,
-  { dropped, added }: HeadChanges,
-  skipped: ReadonlySet<string> | null,
-  fields: OutgoingHttpHeaders,
-): void {
-  const named = head.http1?.connectionNames ?? noNames;
-  let place = 0;
-  let nextDropped = 0;
-  head.eachField((name, value) => {
-    if (dropped[nextDropped] === place++) {
-      nextDropped++;
-      return;
-    }
-    const lower = name.toLowerCase();
-    if (hopByHopNames.has(lower) || named.includes(lower) || skipped?.has(lower) === true) return;
-    put(fields, lower, value);
-  });
-  for (const [name, value] of added.fields) put(fields, name.toLowerCase(), value);
-}
-
-const noNames: readonly string[] = [];
-
-/**
- * Several values of one name become one (RFC 9110 §5.3), but for Set-Cookie, which cannot. Node
- * would refuse a list for many names, and differs in which from line to line.
- */
-function put(fields: OutgoingHttpHeaders, name: string, value: string): void {
-  const earlier = fields[name];
-  if (earlier === undefined) fields[name] = value;
-  else if (name === 'set-cookie')
-    fields[name] = Array.isArray(earlier) ? [...earlier, value] : [String(earlier), value];
-  else fields[name] = `${String(earlier)}${name === 'cookie' ? '; ' : ', '}${value}`;
-}

@@ -1,4 +1,3 @@
-import type { DeadlineQueue } from '../../base/deadline-queue.ts';
 import type { ConnectionRecord } from '../../connection/connection-record.ts';
 import type { TransportResources } from '../../transport/socket-transport.ts';
 import type { ClientListener, ClientStream } from '../exchange.ts';
@@ -6,7 +5,6 @@ import type { ClientListener, ClientStream } from '../exchange.ts';
 /** What a stream asks of the session with the client that it belongs to. */
 export interface ServerSessionPort {
   readonly record: ConnectionRecord;
-  readonly deadlines: DeadlineQueue;
   readonly resources: TransportResources;
   now(): number;
   /** In a turn of its own. */

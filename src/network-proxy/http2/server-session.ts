@@ -112,10 +112,6 @@ export class ServerSession implements ConnectionOwner {
     this.#socket.resume();
   }
 
-  get deadlines(): DeadlineQueue {
-    return this.#services.deadlines;
-  }
-
   get resources(): TransportResources {
     return this.#services.resources;
   }
@@ -199,8 +195,10 @@ export class ServerSession implements ConnectionOwner {
     if (!this.#control.charge(1)) this.#abused('too many frames that carry nothing');
   };
 
-  /** Looks how many bytes came that nothing has counted. Called about once a second. */
+  /** Looks what is late, and how many bytes came that nothing has counted. Called about once a second. */
   inspect(): void {
+    const now = this.now();
+    for (const stream of this.#streams) stream.inspect(now);
     if (this.#over) return;
     const overhead = this.#overheadNow;
     this.#readBefore = this.#socket.bytesRead;

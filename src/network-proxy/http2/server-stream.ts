@@ -1,10 +1,9 @@
-import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import type { ServerHttp2Stream } from 'node:http2';
 import type { TerminationReason } from '../../base/termination.ts';
 import type { Loan } from '../../base/transport.ts';
 import type { Timeouts } from '../../config/resolved.ts';
 import type { ConnectionRecord } from '../../connection/connection-record.ts';
 import { ownMemory } from '../../transport/portable-transport.ts';
-import { copyOf } from '../../transport/write-staging.ts';
 import { errorPage } from '../error-pages.ts';
 import type {
   BodyForm,
@@ -17,12 +16,12 @@ import type {
   Trailers,
   TunnelEnd,
 } from '../exchange.ts';
-import { after, LazyDeadline } from '../http1/lazy-deadline.ts';
 import { interimFields, ownFields, responseFields, trailerFields } from './fields.ts';
 import { errorCodes, streamWindowBytes } from './limits.ts';
 import type { Http2Request, RequestRefusal } from './request.ts';
 import { resetStream } from './reset-stream.ts';
 import type { ServerSessionPort } from './server-session-port.ts';
+import { StreamDeadlines } from './stream-deadlines.ts';
 import { StreamTransport } from './stream-transport.ts';
 
 const streamOf = Symbol('stream');
@@ -42,10 +41,7 @@ export class ServerStream implements ClientStream {
   readonly #stream: ServerHttp2Stream;
   #timeouts: Timeouts;
   #listener: ClientListener | null = null;
-  #deadline: LazyDeadline | null = null;
-  #bodyDueAt = Number.POSITIVE_INFINITY;
-  #writeDueAt = Number.POSITIVE_INFINITY;
-  #writtenBefore = 0;
+  readonly #deadlines = new StreamDeadlines();
   #requestDone: boolean;
   #bodyPaused = true;
   /** 'data' is listened to. */
@@ -61,8 +57,6 @@ export class ServerStream implements ClientStream {
   /** The exchange is over, or has never begun: nothing is told any more. */
   #done = false;
   #tunnel: StreamTransport | null = null;
-  #tunnelBytes = 0;
-  #halfCloseDueAt = Number.POSITIVE_INFINITY;
   /** We have reset it. */
   #closed = false;
   bytesIn: number;
@@ -117,26 +111,21 @@ export class ServerStream implements ClientStream {
       this.#stream.on('data', onData);
     }
     this.#stream.resume();
-    this.#waitForBody(this.#session.now());
+    this.#deadlines.expectBody(this.#session.now(), this.#timeouts);
   }
 
   pauseBody(): void {
     if (this.#requestDone || this.#bodyPaused) return;
     this.#bodyPaused = true;
-    this.#bodyDueAt = Number.POSITIVE_INFINITY;
+    this.#deadlines.bodyNotExpected();
     this.#stream.pause();
-  }
-
-  #waitForBody(now: number): void {
-    this.#bodyDueAt = after(now, this.#timeouts.requestBodyMs);
-    this.#setDeadline(this.#bodyDueAt);
   }
 
   /** @internal */
   received(bytes: Buffer): void {
     this.#session.received(bytes.length);
     this.bytesIn += bytes.length;
-    this.#bodyDueAt = after(this.record.lastActivityAt, this.#timeouts.requestBodyMs);
+    this.#deadlines.expectBody(this.record.lastActivityAt, this.#timeouts);
     this.#listener?.onRequestBody(bytes, ownMemory);
   }
 
@@ -151,7 +140,7 @@ export class ServerStream implements ClientStream {
   receivedAll(): void {
     if (this.#stream.rstCode !== errorCodes.none || this.#requestDone) return;
     this.#requestDone = true;
-    this.#bodyDueAt = Number.POSITIVE_INFINITY;
+    this.#deadlines.bodyNotExpected();
     this.#listener?.onRequestEnd(this.#receivedTrailers);
   }
 
@@ -160,7 +149,7 @@ export class ServerStream implements ClientStream {
   inform(response: HttpResponse): void {
     const stream = this.#stream;
     if (stream.destroyed || stream.closed || stream.headersSent) return;
-    this.#attempt(() => stream.additionalHeaders(interimFields(response)));
+    this.#attempt(() => stream.additionalHeaders(interimFields(response).fields));
   }
 
   respond(response: HttpResponse, changes: HeadChanges): void {
@@ -168,8 +157,8 @@ export class ServerStream implements ClientStream {
     const ended = body === 'none' && status !== 101;
     this.#waitsForTrailers = body === 'chunked' || (response.http1 === null && !ended && status !== 101);
     this.#bodyLeft = body === 'length' && !this.#waitsForTrailers ? response.contentLength : -1;
-    const fields = responseFields(response, changes);
-    this.bytesOut += sizeOf(fields);
+    const { fields, bytes } = responseFields(response, changes);
+    this.bytesOut += frameBytes + bytes;
     this.#answering = true;
     this.#session.answering(1);
     const options = { endStream: ended, waitForTrailers: this.#waitsForTrailers, sendDate: false };
@@ -178,7 +167,7 @@ export class ServerStream implements ClientStream {
   }
 
   answer({ status, fields, body }: LocalAnswer): number {
-    const head = ownFields(status, fields);
+    const { fields: head, bytes } = ownFields(status, fields);
     const sized = status >= 200 && status !== 204 && status !== 304;
     if (sized) head['content-length'] = String(body.length);
     const shown = sized && this.request.method !== 'HEAD' && body.length > 0;
@@ -186,7 +175,7 @@ export class ServerStream implements ClientStream {
       this.#stream.respond(head, { endStream: !shown });
       if (shown) this.#stream.end(body);
     });
-    this.bytesOut = sizeOf(head) + (shown ? body.length : 0);
+    this.bytesOut = frameBytes + bytes + (shown ? body.length : 0);
     this.#session.sent();
     this.#over();
     this.#watchRest();
@@ -198,7 +187,7 @@ export class ServerStream implements ClientStream {
     this.#session.sent();
     if (stream.writableEnded || stream.destroyed) return true;
     this.bytesOut += bytes.length;
-    const own = loan === ownMemory ? bytes : copyOf(bytes);
+    const own = loan === ownMemory ? bytes : Buffer.from(bytes);
     const last = this.#bodyLeft === bytes.length;
     if (this.#bodyLeft > 0) this.#bodyLeft -= bytes.length;
     for (let at = 0; at < own.length; at += pieceBytes) stream.write(own.subarray(at, at + pieceBytes));
@@ -214,15 +203,17 @@ export class ServerStream implements ClientStream {
       this.#awaitsDrain = true;
       this.#stream.once('drain', onDrain);
     }
-    this.#writtenBefore = this.#stream.writableLength;
-    this.#writeDueAt = after(this.#session.now(), this.#timeouts.responseWriteMs);
-    this.#setDeadline(this.#writeDueAt);
+    this.#expectReader();
+  }
+
+  #expectReader(): void {
+    this.#deadlines.expectReader(this.record.lastActivityAt, this.#timeouts, this.#stream.writableLength);
   }
 
   /** @internal */
   drained(): void {
     this.#awaitsDrain = false;
-    this.#writeDueAt = Number.POSITIVE_INFINITY;
+    this.#deadlines.readerNotExpected();
     this.#listener?.onClientDrain();
   }
 
@@ -235,14 +226,14 @@ export class ServerStream implements ClientStream {
 
   /** What is pending at the end still has a reader, who must make progress. */
   #watchRest(): void {
-    if (this.#stream.writableLength > 0 && this.#writeDueAt === Number.POSITIVE_INFINITY) this.#watchReader();
+    if (this.#stream.writableLength > 0 && !this.#deadlines.readerExpected) this.#expectReader();
   }
 
   /** @internal Everything before the trailers is out. */
   sendTrailers(): void {
-    const trailers = trailerFields(this.#trailers);
-    this.bytesOut += sizeOf(trailers);
-    this.#attempt(() => this.#stream.sendTrailers(trailers));
+    const { fields, bytes } = trailerFields(this.#trailers);
+    this.bytesOut += frameBytes + bytes;
+    this.#attempt(() => this.#stream.sendTrailers(fields));
     if (!this.#requestDone) this.#session.later(() => this.#giveUpRequest());
   }
 
@@ -250,7 +241,7 @@ export class ServerStream implements ClientStream {
   #over(): void {
     this.#done = true;
     this.#listener = null;
-    this.#bodyDueAt = Number.POSITIVE_INFINITY;
+    this.#deadlines.bodyNotExpected();
     if (this.#requestDone || this.#waitsForTrailers) return;
     if (this.#stream.writableFinished) this.#giveUpRequest();
     else this.#stream.once('finish', onFinish);
@@ -292,12 +283,10 @@ export class ServerStream implements ClientStream {
 
   /** The connection goes on: only half of a stream has ended, and the other half is not waited for without end. */
   tunnelSideEnded(): void {
-    this.#tunnelBytes = this.#tunnelBytesNow;
-    this.#halfCloseDueAt = after(this.#session.now(), this.#timeouts.halfCloseMs);
-    this.#setDeadline(this.#halfCloseDueAt);
+    this.#deadlines.expectCrossing(this.#session.now(), this.#timeouts, this.#crossed);
   }
 
-  get #tunnelBytesNow(): number {
+  get #crossed(): number {
     return (this.#tunnel?.bytesRead ?? 0) + (this.#tunnel?.bytesWritten ?? 0);
   }
 
@@ -306,7 +295,6 @@ export class ServerStream implements ClientStream {
     const listener = this.#listener;
     this.#done = true;
     this.#listener = null;
-    this.#deadline?.stop();
     listener?.onClientGone(reason);
     this.#reset(errorCodes.cancel);
   }
@@ -318,7 +306,6 @@ export class ServerStream implements ClientStream {
 
   /** @internal */
   closed(): void {
-    this.#deadline?.stop();
     if (this.#answering) this.#session.answering(-1);
     const listener = this.#listener;
     this.#listener = null;
@@ -347,23 +334,12 @@ export class ServerStream implements ClientStream {
 
   // ── deadlines ────────────────────────────────────────────────────────────────────────────────
 
-  #setDeadline(dueAt: number): void {
-    if (dueAt === Number.POSITIVE_INFINITY) return;
-    this.#deadline ??= new LazyDeadline(this.#session.deadlines, (now) => this.#due(now));
-    this.#deadline.ask(dueAt);
-  }
-
-  #due(now: number): void {
-    if (this.#writeDueAt <= now) {
-      if (this.#stream.writableLength >= this.#writtenBefore) return this.#giveUp('stalled-write');
-      this.#watchReader();
-    }
-    if (this.#halfCloseDueAt <= now) {
-      if (this.#tunnelBytesNow === this.#tunnelBytes) return this.#giveUp('half-close-timeout');
-      this.tunnelSideEnded();
-    }
-    if (this.#bodyDueAt <= now) this.#bodyIsLate();
-    this.#setDeadline(Math.min(this.#bodyDueAt, this.#writeDueAt, this.#halfCloseDueAt));
+  /** @internal Called about once a second. */
+  inspect(now: number): void {
+    const late = this.#deadlines.late(now, this.#timeouts, this.#stream.writableLength, this.#crossed);
+    if (late === null) return;
+    if (late === 'request-timeout') this.#bodyIsLate();
+    else this.#giveUp(late);
   }
 
   /** A client that takes or brings nothing any more: only its own stream ends. */
@@ -374,7 +350,6 @@ export class ServerStream implements ClientStream {
   }
 
   #bodyIsLate(): void {
-    this.#bodyDueAt = Number.POSITIVE_INFINITY;
     this.#bodyPaused = true;
     this.#stream.pause();
     this.#listener?.onRequestFailed(408, 'request-timeout');
@@ -382,12 +357,6 @@ export class ServerStream implements ClientStream {
 }
 
 const noBytes = new Uint8Array(0);
-
-function sizeOf(fields: OutgoingHttpHeaders): number {
-  let bytes = frameBytes;
-  for (const name in fields) bytes += name.length + String(fields[name]).length;
-  return bytes;
-}
 
 function onData(this: OwnedStream, bytes: Buffer): void {
   this[streamOf]?.received(bytes);
