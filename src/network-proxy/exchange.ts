@@ -55,6 +55,8 @@ export interface HttpRequest extends MessageHead {
   /** What to change to: Upgrade in HTTP/1.1, `:protocol` of an extended CONNECT (RFC 8441); else null. */
   readonly upgrade: string | null;
   readonly expectContinue: boolean;
+  /** Some field may be one that tells of a client, by the looks of its name. */
+  readonly mayTellOfClients: boolean;
   /** The head as bytes, where it came by HTTP/1: it goes on to HTTP/1 with only what must change. */
   readonly http1: RequestHead | null;
   /** Moves the head into memory of its own. Idempotent. */

@@ -1,7 +1,6 @@
 import type { Endpoint } from '../../base/transport.ts';
 import type { ResolvedHttp } from '../../config/resolved.ts';
 import type { AddedFields, HeadChanges, HttpRequest, HttpResponse, RequestChanges } from '../exchange.ts';
-import type { RequestHead } from '../http1/head.ts';
 import { knownFields } from '../http1/known-fields.ts';
 import { addedFields, applyEdits, editedNames, hasEdits, noChanges, placesOf } from './changes.ts';
 import { forwardedFields, isReplaced, type Sender } from './forwarded-fields.ts';
@@ -37,9 +36,10 @@ export class HeaderRules {
 
   request(request: HttpRequest, sender: Sender, endpoint: Endpoint, memory: AddedMemory): RequestChanges {
     const { stripPrefix: prefix } = this.#http;
+    const plain = !request.mayTellOfClients;
     return {
-      dropped: this.#dropped(request, sender),
-      added: this.#added(request, sender, memory),
+      dropped: this.#dropped(request, sender, plain),
+      added: this.#added(request, sender, memory, plain),
       target: prefix === null ? null : stripPrefix(request.target, prefix),
       authority: this.#authority(request, endpoint),
     };
@@ -53,19 +53,17 @@ export class HeaderRules {
     return { dropped, added: this.#responseAdded };
   }
 
-  #dropped(request: HttpRequest, { trusted }: Sender): readonly number[] {
+  #dropped(request: HttpRequest, { trusted }: Sender, plain: boolean): readonly number[] {
     const names = this.#requestNames;
-    const { http1 } = request;
-    if (http1 !== null && names.length === 0 && !mayTellOfClients(http1)) return noChanges.dropped;
+    if (plain && names.length === 0) return noChanges.dropped;
     return placesOf(request, (name) => isReplaced(name, trusted) || names.includes(name));
   }
 
-  #added(request: HttpRequest, sender: Sender, memory: AddedMemory): AddedFields {
-    const { http1, version } = request;
-    const plain = http1 !== null && !mayTellOfClients(http1);
+  #added(request: HttpRequest, sender: Sender, memory: AddedMemory, plain: boolean): AddedFields {
+    const { version } = request;
     const { last } = memory;
     if (plain && last !== null && last.rules === this && last.version === version) {
-      if (hasAuthority(http1, last.authority)) return last.added;
+      if (hasAuthority(request, last.authority)) return last.added;
     }
     const fields = forwardedFields(request, sender);
     const { request: edits } = this.#http.headers;
@@ -93,8 +91,9 @@ function authorityOf(endpoint: Endpoint): string {
 }
 
 /** Whether the request asks for `authority`, by its bytes: no text is made of them for each request. */
-function hasAuthority(head: RequestHead, authority: string): boolean {
-  if (head.form !== 'origin') return head.authority === authority;
+function hasAuthority(request: HttpRequest, authority: string): boolean {
+  const head = request.http1;
+  if (head === null || head.form !== 'origin') return request.authority === authority;
   const { fields, bytes, start } = head;
   const index = fields.indexOf(knownFields.host);
   if (index < 0) return authority === '';
@@ -104,24 +103,4 @@ function hasAuthority(head: RequestHead, authority: string): boolean {
     if (bytes[start + valueStart + i] !== authority.charCodeAt(i)) return false;
   }
   return true;
-}
-
-const letterX = 0x78;
-const letterF = 0x66;
-const letterR = 0x72;
-
-/** Whether any field might be one that tells of a client: by few letters and the length, without its text. */
-function mayTellOfClients(head: RequestHead): boolean {
-  const { fields, bytes, start } = head;
-  for (let index = 0; index < fields.count; index++) {
-    if (fields.ids[index] !== 0) continue;
-    const nameStart = start + fields.nameStart(index);
-    const length = start + fields.nameEnd(index) - nameStart;
-    if (length < 9) continue;
-    const first = bytes[nameStart]! | 0x20;
-    if (first === letterF && length === 9) return true;
-    const third = bytes[nameStart + 2]! | 0x20;
-    if (first === letterX && (third === letterF || (third === letterR && length === 9))) return true;
-  }
-  return false;
 }

@@ -1,4 +1,5 @@
 import type { HttpRequest, HttpResponse } from '../exchange.ts';
+import { headMayTell } from '../headers/telling-names.ts';
 import type { Framing } from './framing.ts';
 import type { Head, RequestHead, ResponseHead } from './head.ts';
 
@@ -61,6 +62,10 @@ export class Http1Request implements HttpRequest {
 
   get expectContinue(): boolean {
     return this.http1.expectContinue;
+  }
+
+  get mayTellOfClients(): boolean {
+    return headMayTell(this.http1);
   }
 
   field(name: string): string | undefined {

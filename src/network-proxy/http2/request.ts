@@ -1,5 +1,6 @@
 import { requestName } from '../../routing/request-name.ts';
 import type { HttpRequest } from '../exchange.ts';
+import { nameMayTell } from '../headers/telling-names.ts';
 import { portColon } from '../http1/authority.ts';
 import { consistsOf, targetByte } from '../http1/bytes.ts';
 import { defaultTargetBytes } from '../http1/head-limits.ts';
@@ -25,6 +26,7 @@ export class Http2Request implements HttpRequest {
   authority = '';
   target = '';
   upgrade: string | null = null;
+  mayTellOfClients = false;
 
   /** @param raw names and values in turn, as nghttp2 let them through */
   constructor(raw: readonly string[], origin: RequestOrigin) {
@@ -39,7 +41,10 @@ export class Http2Request implements HttpRequest {
 
   /** `:scheme` is not believed: whether it is TLS is known. */
   #add(name: string, value: string): void {
-    if (name.charCodeAt(0) !== colon) return this.fields.add(name, value);
+    if (name.charCodeAt(0) !== colon) {
+      if (nameMayTell(name)) this.mayTellOfClients = true;
+      return this.fields.add(name, value);
+    }
     if (name === ':method') this.method = value;
     else if (name === ':authority') this.authority = value;
     else if (name === ':path') this.target = value;

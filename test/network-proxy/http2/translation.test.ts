@@ -252,3 +252,32 @@ test('an answer of HTTP/2 without content is framed right for HTTP/1.1', async (
   await inner.close();
   await backend.close();
 });
+
+// H11
+test('what a stranger says of other clients is replaced, in any spelling; each request anew', async () => {
+  const plain = await seenByHttp1({});
+  assert.match(plain, /\r\nX-Forwarded-For: 127\.0\.0\.1\r\n/);
+  const told = await seenByHttp1({
+    'x-forwarded-for': '192.0.2.1',
+    x_forwarded_proto: 'https',
+    'x-real-ip': '192.0.2.2',
+    forwarded: 'for=192.0.2.3',
+  });
+  assert.match(told, /\r\nX-Forwarded-For: 127\.0\.0\.1\r\n/);
+  assert.match(told, /\r\nForwarded: for=127\.0\.0\.1;host="a\.test";proto=http\r\n/);
+  assert.doesNotMatch(told, /192\.0\.2|x_forwarded|x-real-ip/i);
+  const client = stage.connect();
+  const seen = raw.peers.map(({ text }) => text).join('').length;
+  for (const name of ['a.test', 'b.test', 'a.test']) await client.request({ ':authority': name });
+  await client.close();
+  const hosts = raw.peers
+    .map(({ text }) => text)
+    .join('')
+    .slice(seen)
+    .match(/X-Forwarded-Host: [a-z.]+/g);
+  assert.deepEqual(hosts, [
+    'X-Forwarded-Host: a.test',
+    'X-Forwarded-Host: b.test',
+    'X-Forwarded-Host: a.test',
+  ]);
+});
