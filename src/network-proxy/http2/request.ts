@@ -51,6 +51,11 @@ export class Http2Request implements HttpRequest {
     else if (name === ':protocol') this.upgrade = value;
   }
 
+  /** Of the head before it was compressed, more or less. */
+  get headBytes(): number {
+    return frameBytes + this.fields.bytes + this.target.length + this.authority.length;
+  }
+
   get host(): string {
     return requestName(this.authority) ?? '';
   }
@@ -84,6 +89,8 @@ export class Http2Request implements HttpRequest {
 }
 
 const colon = 0x3a;
+/** A frame's length and type. */
+const frameBytes = 9;
 
 /** Why a request is not taken on; the status is what the client is told. */
 export interface RequestRefusal {

@@ -7,8 +7,6 @@ export interface ServerSessionPort {
   readonly record: ConnectionRecord;
   readonly resources: TransportResources;
   now(): number;
-  /** In a turn of its own. */
-  later(action: () => void): void;
   requestIdOf(streamId: number): string;
   onRequest(stream: ClientStream): ClientListener;
   received(bytes: number): void;

@@ -120,10 +120,6 @@ export class ServerSession implements ConnectionOwner {
     return this.#services.clock.now();
   }
 
-  later(action: () => void): void {
-    this.#services.clock.setImmediate(action);
-  }
-
   requestIdOf(streamId: number): string {
     return `${this.record.id}-s${streamId}`;
   }
@@ -137,7 +133,7 @@ export class ServerSession implements ConnectionOwner {
       ended: (flags & endStreamFlag) !== 0,
       webSocketKey: () => this.#webSocketKey(),
     });
-    this.received(requestBytes + request.fields.bytes + request.target.length);
+    this.received(requestBytes + request.headBytes);
     this.#idleDueAt = Number.POSITIVE_INFINITY;
     if (++this.#requests === 1) this.#established();
     const inner = new ServerStream(this, stream, request);

@@ -9,16 +9,16 @@ import type {
   BodyForm,
   ClientListener,
   ClientStream,
-  Field,
   HeadChanges,
   HttpResponse,
   LocalAnswer,
   Trailers,
   TunnelEnd,
 } from '../exchange.ts';
-import { interimFields, ownFields, responseFields, trailerFields } from './fields.ts';
+import { type AnswerOwner, AnswerWriter } from './answer-writer.ts';
 import { errorCodes, streamWindowBytes } from './limits.ts';
 import type { Http2Request, RequestRefusal } from './request.ts';
+import { type BodyOwner, RequestBody } from './request-body.ts';
 import { resetStream } from './reset-stream.ts';
 import type { ServerSessionPort } from './server-session-port.ts';
 import { StreamDeadlines } from './stream-deadlines.ts';
@@ -27,48 +27,35 @@ import { StreamTransport } from './stream-transport.ts';
 const streamOf = Symbol('stream');
 type OwnedStream = ServerHttp2Stream & { [streamOf]?: ServerStream };
 
-/** A frame's length and type: what a head costs beside its fields. */
-const frameBytes = 9;
-/** The most that is written at once: the deadline of slow readers counts whole pieces. */
-const pieceBytes = 65_536;
-
 /** One request of a client's session, and its answer. */
-export class ServerStream implements ClientStream {
+export class ServerStream implements ClientStream, BodyOwner, AnswerOwner {
   readonly takesChunks = false;
   readonly bodyAtHand = false;
   readonly request: Http2Request;
+  bytesIn: number;
   readonly #session: ServerSessionPort;
   readonly #stream: ServerHttp2Stream;
+  readonly #body: RequestBody;
+  readonly #writer: AnswerWriter;
+  readonly #deadlines = new StreamDeadlines();
   #timeouts: Timeouts;
   #listener: ClientListener | null = null;
-  readonly #deadlines = new StreamDeadlines();
-  #requestDone: boolean;
-  #bodyPaused = true;
-  /** 'data' is listened to. */
-  #reads = false;
-  #awaitsDrain = false;
   /** Counted by the session as being answered. */
   #answering = false;
-  #trailers: Trailers = null;
-  #receivedTrailers: Field[] | null = null;
-  /** Bytes of the answer's body that are still to come, where its head says so. */
-  #bodyLeft = -1;
-  #waitsForTrailers = false;
+  #tunnel: StreamTransport | null = null;
   /** The exchange is over, or has never begun: nothing is told any more. */
   #done = false;
-  #tunnel: StreamTransport | null = null;
   /** We have reset it. */
   #closed = false;
-  bytesIn: number;
-  bytesOut = 0;
 
   constructor(session: ServerSessionPort, stream: ServerHttp2Stream, request: Http2Request) {
     this.#session = session;
     this.#stream = stream;
     this.request = request;
+    this.bytesIn = request.headBytes;
     this.#timeouts = session.record.timeouts;
-    this.#requestDone = !request.hasBody;
-    this.bytesIn = frameBytes + request.fields.bytes + request.target.length + request.authority.length;
+    this.#body = new RequestBody(stream, this, request.hasBody);
+    this.#writer = new AnswerWriter(stream, this, request.method === 'HEAD');
     (stream as OwnedStream)[streamOf] = this;
     stream.on('error', onError);
     stream.on('close', onClose);
@@ -78,8 +65,17 @@ export class ServerStream implements ClientStream {
     return this.#session.record;
   }
 
+  get bytesOut(): number {
+    return this.#writer.bytes;
+  }
+
   get pendingBytes(): number {
-    return this.#stream.writableLength;
+    return this.#writer.pendingBytes;
+  }
+
+  /** Bytes of the body that came and were not shown yet. */
+  get unread(): number {
+    return this.#body.unread;
   }
 
   /** Brings the request to whoever takes requests. */
@@ -87,7 +83,7 @@ export class ServerStream implements ClientStream {
     const listener = this.#session.onRequest(this);
     if (this.#done) return;
     this.#listener = listener;
-    if (this.#requestDone) listener.onRequestEnd(null);
+    if (this.#body.complete) listener.onRequestEnd(null);
   }
 
   /** A page instead: the request goes nowhere. */
@@ -102,176 +98,84 @@ export class ServerStream implements ClientStream {
   // ── the request's body ───────────────────────────────────────────────────────────────────────
 
   resumeBody(_form: BodyForm): void {
-    if (this.#requestDone || this.#done) return;
-    this.#bodyPaused = false;
-    if (!this.#reads) {
-      this.#reads = true;
-      this.#stream.on('trailers', onTrailers);
-      this.#stream.on('end', onEnd);
-      this.#stream.on('data', onData);
-    }
-    this.#stream.resume();
+    if (this.#body.complete || this.#done) return;
+    this.#body.resume();
     this.#deadlines.expectBody(this.#session.now(), this.#timeouts);
   }
 
   pauseBody(): void {
-    if (this.#requestDone || this.#bodyPaused) return;
-    this.#bodyPaused = true;
+    if (this.#body.complete) return;
     this.#deadlines.bodyNotExpected();
-    this.#stream.pause();
+    this.#body.pause();
   }
 
-  /** @internal */
-  received(bytes: Buffer): void {
+  bodyRead(bytes: Buffer): void {
     this.#session.received(bytes.length);
     this.bytesIn += bytes.length;
     this.#deadlines.expectBody(this.record.lastActivityAt, this.#timeouts);
     this.#listener?.onRequestBody(bytes, ownMemory);
   }
 
-  /** @internal */
-  receivedTrailers(raw: readonly string[]): void {
-    const fields: Field[] = [];
-    for (let i = 0; i < raw.length; i += 2) fields.push([raw[i]!, raw[i + 1]!]);
-    this.#receivedTrailers = fields;
-  }
-
-  /** @internal END_STREAM, or the end of a stream that was cut: that is told by 'close'. */
-  receivedAll(): void {
-    if (this.#stream.rstCode !== errorCodes.none || this.#requestDone) return;
-    this.#requestDone = true;
+  bodyEnded(trailers: Trailers): void {
     this.#deadlines.bodyNotExpected();
-    this.#listener?.onRequestEnd(this.#receivedTrailers);
+    this.#listener?.onRequestEnd(trailers);
   }
 
   // ── the answer ───────────────────────────────────────────────────────────────────────────────
 
   inform(response: HttpResponse): void {
-    const stream = this.#stream;
-    if (stream.destroyed || stream.closed || stream.headersSent) return;
-    this.#attempt(() => stream.additionalHeaders(interimFields(response).fields));
+    this.#writer.inform(response);
   }
 
   respond(response: HttpResponse, changes: HeadChanges): void {
-    const { body, status } = response;
-    const ended = body === 'none' && status !== 101;
-    this.#waitsForTrailers = body === 'chunked' || (response.http1 === null && !ended && status !== 101);
-    this.#bodyLeft = body === 'length' && !this.#waitsForTrailers ? response.contentLength : -1;
-    const { fields, bytes } = responseFields(response, changes);
-    this.bytesOut += frameBytes + bytes;
     this.#answering = true;
     this.#session.answering(1);
-    const options = { endStream: ended, waitForTrailers: this.#waitsForTrailers, sendDate: false };
-    if (this.#waitsForTrailers) this.#stream.on('wantTrailers', onWantTrailers);
-    this.#attempt(() => this.#stream.respond(fields, options));
+    this.#writer.respond(response, changes);
   }
 
-  answer({ status, fields, body }: LocalAnswer): number {
-    const { fields: head, bytes } = ownFields(status, fields);
-    const sized = status >= 200 && status !== 204 && status !== 304;
-    if (sized) head['content-length'] = String(body.length);
-    const shown = sized && this.request.method !== 'HEAD' && body.length > 0;
-    this.#attempt(() => {
-      this.#stream.respond(head, { endStream: !shown });
-      if (shown) this.#stream.end(body);
-    });
-    this.bytesOut = frameBytes + bytes + (shown ? body.length : 0);
+  answer(answer: LocalAnswer): number {
     this.#session.sent();
+    this.#writer.answer(answer);
     this.#over();
-    this.#watchRest();
-    return this.bytesOut;
+    return this.#writer.bytes;
   }
 
   write(bytes: Uint8Array, loan?: Loan): boolean {
-    const stream = this.#stream;
     this.#session.sent();
-    if (stream.writableEnded || stream.destroyed) return true;
-    this.bytesOut += bytes.length;
-    const own = loan === ownMemory ? bytes : Buffer.from(bytes);
-    const last = this.#bodyLeft === bytes.length;
-    if (this.#bodyLeft > 0) this.#bodyLeft -= bytes.length;
-    for (let at = 0; at < own.length; at += pieceBytes) stream.write(own.subarray(at, at + pieceBytes));
-    // END_STREAM goes with the last bytes.
-    if (last) stream.end();
-    if (!stream.writableNeedDrain) return true;
-    this.#watchReader();
-    return false;
-  }
-
-  #watchReader(): void {
-    if (!this.#awaitsDrain) {
-      this.#awaitsDrain = true;
-      this.#stream.once('drain', onDrain);
-    }
-    this.#expectReader();
+    const goesOn = this.#writer.write(bytes, loan);
+    if (!goesOn) this.#expectReader();
+    return goesOn;
   }
 
   #expectReader(): void {
-    this.#deadlines.expectReader(this.record.lastActivityAt, this.#timeouts, this.#stream.writableLength);
+    this.#deadlines.expectReader(this.record.lastActivityAt, this.#timeouts, this.#writer.pendingBytes);
   }
 
-  /** @internal */
-  drained(): void {
-    this.#awaitsDrain = false;
+  answerDrained(): void {
     this.#deadlines.readerNotExpected();
     this.#listener?.onClientDrain();
   }
 
   end(trailers: Trailers): void {
-    this.#trailers = trailers;
+    this.#writer.end(trailers);
     this.#over();
-    if (!this.#stream.writableEnded) this.#stream.end();
-    this.#watchRest();
   }
 
-  /** What is pending at the end still has a reader, who must make progress. */
-  #watchRest(): void {
-    if (this.#stream.writableLength > 0 && !this.#deadlines.readerExpected) this.#expectReader();
-  }
-
-  /** @internal Everything before the trailers is out. */
-  sendTrailers(): void {
-    const { fields, bytes } = trailerFields(this.#trailers);
-    this.bytesOut += frameBytes + bytes;
-    this.#attempt(() => this.#stream.sendTrailers(fields));
-    if (!this.#requestDone) this.#session.later(() => this.#giveUpRequest());
-  }
-
-  /** The exchange is over, though what was written may still be on its way. */
+  /** The exchange is over; what is pending still has a reader, who must make progress. */
   #over(): void {
     this.#done = true;
     this.#listener = null;
     this.#deadlines.bodyNotExpected();
-    if (this.#requestDone || this.#waitsForTrailers) return;
-    if (this.#stream.writableFinished) this.#giveUpRequest();
-    else this.#stream.once('finish', onFinish);
+    if (this.#writer.pendingBytes > 0 && !this.#deadlines.readerExpected) this.#expectReader();
+    if (!this.#body.complete) this.#writer.tellWhenOut();
   }
 
-  /** @internal The answer is complete before the request was: the client need not go on (RFC 9113 §8.1). */
-  finished(): void {
-    this.#giveUpRequest();
+  /** Before the request was complete: the client need not go on (RFC 9113 §8.1). */
+  answerOut(): void {
+    if (!this.#body.complete) this.#reset(errorCodes.none);
   }
 
-  #giveUpRequest(): void {
-    if (!this.#requestDone) this.#reset(errorCodes.none);
-  }
-
-  // ── endings ──────────────────────────────────────────────────────────────────────────────────
-
-  abort(_reason: TerminationReason, _error?: Error): void {
-    this.#end(errorCodes.internal);
-  }
-
-  close(reason: TerminationReason, _error?: Error): void {
-    const agreed = reason === 'client-closed' || reason === 'target-closed';
-    this.#end(agreed ? errorCodes.none : errorCodes.cancel);
-  }
-
-  #end(code: number): void {
-    this.#done = true;
-    this.#listener = null;
-    this.#reset(code);
-  }
+  // ── the tunnel ───────────────────────────────────────────────────────────────────────────────
 
   tunnel(): TunnelEnd {
     const { client, clientAddress } = this.record;
@@ -290,13 +194,33 @@ export class ServerStream implements ClientStream {
     return (this.#tunnel?.bytesRead ?? 0) + (this.#tunnel?.bytesWritten ?? 0);
   }
 
+  // ── endings ──────────────────────────────────────────────────────────────────────────────────
+
+  abort(_reason: TerminationReason, _error?: Error): void {
+    this.#end(errorCodes.internal);
+  }
+
+  close(reason: TerminationReason, _error?: Error): void {
+    const agreed = reason === 'client-closed' || reason === 'target-closed';
+    this.#end(agreed ? errorCodes.none : errorCodes.cancel);
+  }
+
   /** @internal The session ends, by whatever cause. */
   sessionEnded(reason: TerminationReason): void {
+    this.#leave(reason);
+  }
+
+  /** The client hears a reset, and the exchange why. */
+  #leave(reason: TerminationReason): void {
     const listener = this.#listener;
+    this.#end(errorCodes.cancel);
+    listener?.onClientGone(reason);
+  }
+
+  #end(code: number): void {
     this.#done = true;
     this.#listener = null;
-    listener?.onClientGone(reason);
-    this.#reset(errorCodes.cancel);
+    this.#reset(code);
   }
 
   #reset(code: number): void {
@@ -313,74 +237,21 @@ export class ServerStream implements ClientStream {
     if (!this.#done && this.#tunnel === null) listener?.onClientGone('client-reset');
     this.#done = true;
     // What the client had sent before it could know is for nobody.
-    if (!this.#requestDone) this.#session.received(streamWindowBytes);
+    if (!this.#body.complete) this.#session.received(streamWindowBytes);
     this.#session.streamOver(this, cut);
   }
 
-  /** Node refuses a head that it takes for malformed, and a stream that has just been closed. */
-  #attempt(call: () => void): void {
-    if (this.#stream.destroyed || this.#stream.closed) return;
-    try {
-      call();
-    } catch {
-      this.#reset(errorCodes.internal);
-    }
-  }
-
-  /** Bytes of the body that came and were not shown yet. */
-  get unread(): number {
-    return this.#stream.readableLength;
-  }
-
-  // ── deadlines ────────────────────────────────────────────────────────────────────────────────
-
-  /** @internal Called about once a second. */
+  /** @internal Called about once a second: a client that takes or brings nothing any more loses its stream only. */
   inspect(now: number): void {
-    const late = this.#deadlines.late(now, this.#timeouts, this.#stream.writableLength, this.#crossed);
+    const late = this.#deadlines.late(now, this.#timeouts, this.#writer.pendingBytes, this.#crossed);
     if (late === null) return;
-    if (late === 'request-timeout') this.#bodyIsLate();
-    else this.#giveUp(late);
-  }
-
-  /** A client that takes or brings nothing any more: only its own stream ends. */
-  #giveUp(reason: TerminationReason): void {
-    const listener = this.#listener;
-    this.#end(errorCodes.cancel);
-    listener?.onClientGone(reason);
-  }
-
-  #bodyIsLate(): void {
-    this.#bodyPaused = true;
-    this.#stream.pause();
-    this.#listener?.onRequestFailed(408, 'request-timeout');
+    if (late !== 'request-timeout') return this.#leave(late);
+    this.#body.pause();
+    this.#listener?.onRequestFailed(408, late);
   }
 }
 
 const noBytes = new Uint8Array(0);
-
-function onData(this: OwnedStream, bytes: Buffer): void {
-  this[streamOf]?.received(bytes);
-}
-
-function onTrailers(this: OwnedStream, _fields: unknown, _flags: number, raw?: string[]): void {
-  this[streamOf]?.receivedTrailers(raw ?? []);
-}
-
-function onEnd(this: OwnedStream): void {
-  this[streamOf]?.receivedAll();
-}
-
-function onDrain(this: OwnedStream): void {
-  this[streamOf]?.drained();
-}
-
-function onFinish(this: OwnedStream): void {
-  this[streamOf]?.finished();
-}
-
-function onWantTrailers(this: OwnedStream): void {
-  this[streamOf]?.sendTrailers();
-}
 
 /** 'close' follows, and tells it. */
 function onError(): void {}
