@@ -8,7 +8,6 @@
  */
 import { readFileSync } from 'node:fs';
 import { argv } from 'node:process';
-import { processEnvironment } from '../src/config/environment.ts';
 import { type Route, SmartProxy, type SmartProxyOptions } from '../src/index.ts';
 import { answerProbes } from './probe.ts';
 import { smartProxyOptions } from './proxies.ts';
@@ -22,8 +21,7 @@ function optionsOf([first = '', ...rest]: readonly string[]): SmartProxyOptions 
   return smartProxyOptions(pairs);
 }
 
-const environment = { ...processEnvironment(), features: new Set(['network-proxy'] as const) };
-const proxy = new SmartProxy(optionsOf(argv.slice(2)), { environment });
+const proxy = new SmartProxy(optionsOf(argv.slice(2)));
 await proxy.start();
 process.on('message', async (message: string | { routes: Route[] }) => {
   if (message === 'statistics') process.send?.(proxy.getStatistics());

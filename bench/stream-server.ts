@@ -9,7 +9,6 @@ import { join } from 'node:path';
 import { argv } from 'node:process';
 import type { Duplex } from 'node:stream';
 import { createServer } from 'node:tls';
-import { processEnvironment } from '../src/config/environment.ts';
 import { SmartProxy } from '../src/index.ts';
 
 const [mode = '', portText, folder = ''] = argv.slice(2);
@@ -38,19 +37,16 @@ function listen(handle: (stream: Duplex) => void): void {
 async function startSmartProxy(): Promise<void> {
   const certificate = { certFile: join(folder, 'cert.pem'), keyFile: join(folder, 'key.pem') };
   const tls = { certificate, alpn };
-  const proxy = new SmartProxy(
-    {
-      routes: [
-        {
-          name: 'handler',
-          match: { ports: port, address, domains: 'bench.test' },
-          action: { type: 'handler', handle: serve, tls },
-        },
-      ],
-      limits: { maxConnections: 8500 },
-    },
-    { environment: { ...processEnvironment(), features: new Set(['network-proxy'] as const) } },
-  );
+  const proxy = new SmartProxy({
+    routes: [
+      {
+        name: 'handler',
+        match: { ports: port, address, domains: 'bench.test' },
+        action: { type: 'handler', handle: serve, tls },
+      },
+    ],
+    limits: { maxConnections: 8500 },
+  });
   await proxy.start();
 }
 

@@ -34,9 +34,14 @@ export type {
 } from './connection/connection-record.ts';
 export type { RecordSummary } from './connection/record-summary.ts';
 export { TimeoutManager } from './connection/timeout-manager.ts';
+export type { BridgeEnd, CleanupCallback } from './forwarding/network-proxy-bridge.ts';
+export { NetworkProxyBridge } from './forwarding/network-proxy-bridge.ts';
+export type { NetworkProxyStatistics } from './network-proxy/connection-tracking.ts';
 export type { Explanation } from './routing/explain.ts';
 export { SecurityManager } from './security/security-manager.ts';
 export { explain } from './smart-proxy/explain.ts';
+export type { NetworkProxyEvents, NetworkProxySurroundings } from './smart-proxy/network-proxy.ts';
+export { NetworkProxy } from './smart-proxy/network-proxy.ts';
 export type {
   ListeningAddress,
   SmartProxyEvents,

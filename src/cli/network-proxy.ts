@@ -1,4 +1,3 @@
-import { type Environment, processEnvironment } from '../config/environment.ts';
 import type { SmartProxyOptions } from '../config/schema.ts';
 import { NetworkProxy } from '../smart-proxy/network-proxy.ts';
 import { type ConfigurationChoice, configurationSource, namingFile } from './configuration.ts';
@@ -9,10 +8,7 @@ import { runUntilSignal } from './serve.ts';
  * `smartproxy network-proxy`: the other process of a bridge over the loopback, by the same
  * configuration. Until a signal ends it; SIGHUP reads the routes again.
  */
-export async function networkProxy(
-  choice: ConfigurationChoice,
-  environment: Environment = processEnvironment(),
-): Promise<void> {
+export async function networkProxy(choice: ConfigurationChoice): Promise<void> {
   const source = configurationSource(choice);
   const { file } = source;
   const read = async (): Promise<unknown> => (await source.read()).input;
@@ -20,7 +16,7 @@ export async function networkProxy(
     const input = (await read()) as SmartProxyOptions;
     const proxy = await namingFile(
       file,
-      () => new NetworkProxy(input, { log, environment, reloadOptions: () => namingFile(file, read) }),
+      () => new NetworkProxy(input, { log, reloadOptions: () => namingFile(file, read) }),
     );
     log.setLevel(input.log?.level ?? 'info');
     await runUntilSignal(proxy, log, () => {});

@@ -8,7 +8,7 @@ import type { Environment } from './environment.ts';
 import { type Inherits, impliedProtocol } from './implied-protocol.ts';
 import { inheritProtocols } from './inherit-protocol.ts';
 import { ConfigurationError, type Problem } from './problems.ts';
-import { availableFeatures, refuseUnavailable, warnUnavailable } from './refuse-unavailable.ts';
+import { availableFeatures, refuseUnavailable } from './refuse-unavailable.ts';
 import { cidrs, defined, type ProcessValues, resolveRoute } from './resolve-route.ts';
 import type { ResolvedOptions, ResolvedRoute } from './resolved.ts';
 import { defaultLimits, defaultTimeouts } from './schema/deadlines-and-limits.ts';
@@ -34,10 +34,7 @@ export function resolveOptions(
   const routes = resolveRoutes(written.routes, process, environment, findings);
   const admin = resolveAdmin(written.admin, environment, findings.problems);
   findings.problems.push(...checkNetworkProxy(written.networkProxy));
-  findings.warnings.push(
-    ...uncappedBuffers(written.limits, 'limits'),
-    ...warnUnavailable(written, environment.features ?? availableFeatures),
-  );
+  findings.warnings.push(...uncappedBuffers(written.limits, 'limits'));
   if (findings.problems.length > 0)
     throw new ConfigurationError(findings.problems, { warnings: findings.warnings });
   const stateDirectory = written.stateDirectory ?? defaultStateDirectory(environment);

@@ -133,13 +133,4 @@ test('run refuses what is wrong, with 2 and what to write instead', async (conte
     'tcp://a.test:1',
   ]);
   assert.equal(both.code, 2);
-  const later = await smartproxy(workspace, [
-    'run',
-    '--from',
-    'https://a.test:8443',
-    '--to',
-    'http://127.0.0.1:3000',
-  ]);
-  assert.equal(later.code, 2);
-  assert.match(later.err, /NetworkProxy/);
 });

@@ -5,10 +5,8 @@ import { ConfigurationError } from '../../src/config/problems.ts';
 import { resolveOptions } from '../../src/config/resolve.ts';
 import { machine } from './samples.ts';
 
-const withHttp = { ...machine, features: new Set(['network-proxy'] as const) };
-
 function summary(from: string, to: string): unknown[] {
-  const { options } = resolveOptions(fromTo([{ from, to }]), withHttp);
+  const { options } = resolveOptions(fromTo([{ from, to }]), machine);
   const { match, action } = options.routes[0]!;
   assert.ok(action.type === 'forward');
   const [target] = action.targets;

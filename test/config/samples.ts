@@ -16,7 +16,7 @@ export const machine: Environment = {
 /** The same, with everything that later versions bring. */
 export const completeMachine: Environment = {
   ...machine,
-  features: new Set(['network-proxy', 'kernel-forwarding'] as const),
+  features: new Set(['kernel-forwarding'] as const),
 };
 
 /** A valid route, changed as a test needs it. */

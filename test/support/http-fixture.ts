@@ -4,7 +4,6 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { processEnvironment } from '../../src/config/environment.ts';
 import type { Route, SmartProxyOptions } from '../../src/config/schema.ts';
 import type { RequestEntry } from '../../src/network-proxy/access-log.ts';
 import { ProxyFixture } from './proxy-fixture.ts';
@@ -19,12 +18,8 @@ export async function startHttpProxy(
   routes: Route[],
   options: Omit<SmartProxyOptions, 'routes'> = {},
 ): Promise<ProxyFixture> {
-  return ProxyFixture.start(
-    workspace,
-    routes,
-    { log: { requests: true }, stateDirectory: workspace.path('state'), ...options },
-    { environment: { ...processEnvironment(), features: new Set(['network-proxy']) } },
-  );
+  const stateDirectory = workspace.path('state');
+  return ProxyFixture.start(workspace, routes, { log: { requests: true }, stateDirectory, ...options });
 }
 
 /** A clear-text HTTP route on a free port of 127.0.0.1. */

@@ -8,7 +8,7 @@ import { selfSigned, type TestCertificate } from '../../support/certificates.ts'
 import { eventually } from '../../support/eventually.ts';
 import { scoped } from '../../support/scoped.ts';
 import { Workspace } from '../../support/workspace.ts';
-import { environment, site, TlsClient } from '../tls/site.ts';
+import { site, TlsClient } from '../tls/site.ts';
 
 let workspace: Workspace;
 let certificate: TestCertificate;
@@ -34,7 +34,7 @@ test('without SmartProxy in front it ends TLS and serves, and nobody came over a
     match: { ports: 0, address: '127.0.0.1', protocol: 'http' },
     action: { type: 'forward', target: { host: '127.0.0.1', port: backend.port } },
   };
-  const proxy = new NetworkProxy({ routes: [secured(), clear] }, { environment });
+  const proxy = new NetworkProxy({ routes: [secured(), clear] });
   const endings: RecordSummary[] = [];
   proxy.on('connection-closed', (summary) => endings.push(summary));
   await proxy.start();
@@ -79,7 +79,7 @@ test('a stop lets the answer that is under way finish, and ends idle connections
       tls: { mode: 'terminate', certificate: { cert, key } },
     },
   };
-  const proxy = scoped(t, new NetworkProxy({ routes: [route] }, { environment }));
+  const proxy = scoped(t, new NetworkProxy({ routes: [route] }));
   await proxy.start();
   const port = proxy.listeners()[0]!.port;
   const idle = await TlsClient.connect(port, { servername: 'a.test' });
@@ -107,14 +107,14 @@ test('routes that it cannot serve by itself are refused, with what to do', () =>
       action: { type: 'forward', target: { host: 'db.test', port: 5432 } },
     },
   ];
-  assert.throws(() => new NetworkProxy({ routes }, { environment }), /routes\[1\]: 'tcp' passes bytes on/);
+  assert.throws(() => new NetworkProxy({ routes }), /routes\[1\]: 'tcp' passes bytes on/);
 });
 
 test('a port that is taken rejects the start, and leaves nothing', async (t) => {
   const stage = scoped(t, new Stage());
   const taken = await stage.backend();
   const route = { ...secured(), match: { ...secured().match, ports: taken.port } };
-  const proxy = new NetworkProxy({ routes: [route] }, { environment });
+  const proxy = new NetworkProxy({ routes: [route] });
   await assert.rejects(proxy.start(), { code: 'port-taken' });
   assert.deepEqual(proxy.listeners(), []);
   await proxy.stop();
@@ -122,7 +122,7 @@ test('a port that is taken rejects the start, and leaves nothing', async (t) => 
 
 test('routes are exchanged all or nothing, and connections stay', async (t) => {
   scoped(t, new Stage());
-  const proxy = scoped(t, new NetworkProxy({ routes: [secured()] }, { environment }));
+  const proxy = scoped(t, new NetworkProxy({ routes: [secured()] }));
   await proxy.start();
   const port = proxy.listeners()[0]!.port;
   const client = scoped(t, await TlsClient.connect(port, { servername: 'a.test' }));

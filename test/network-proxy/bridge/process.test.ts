@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { Stage } from '../../smart-proxy/stage.ts';
 import { selfSigned } from '../../support/certificates.ts';
-import { smartproxy } from '../../support/command-line.ts';
+import { bin, smartproxy } from '../../support/command-line.ts';
 import { eventually } from '../../support/eventually.ts';
 import { scoped } from '../../support/scoped.ts';
 import { freePort, Workspace } from '../../support/workspace.ts';
-import { environment, site, TlsClient } from '../tls/site.ts';
+import { site, TlsClient } from '../tls/site.ts';
 
 let workspace: Workspace;
 
@@ -15,8 +14,6 @@ before(() => {
   workspace = new Workspace('network-proxy-process');
 });
 after(() => workspace.end());
-
-const command = fileURLToPath(import.meta.resolve('./network-proxy-process.ts'));
 
 test('a process of its own ends TLS with keys that only it can read, and reloads and drains by signals', async (t) => {
   const stage = scoped(t, new Stage());
@@ -26,12 +23,11 @@ test('a process of its own ends TLS with keys that only it can read, and reloads
   const networkProxy = { bridge: 'loopback', port, secretFile } as const;
   const routes = [site('a.test', { certificate: { certFile, keyFile } })];
   const file = workspace.write('proxy.json', JSON.stringify({ routes, networkProxy }));
-  const inner = workspace.start(process.execPath, [command, file]);
+  const inner = workspace.start(process.execPath, [bin, 'network-proxy', '--config', file]);
   await inner.says(/"event":"ready"/);
   const outer = await stage.proxy(
     [site('a.test', { certificate: { certFile: '/not/there.pem', keyFile: '/not/there.key' } })],
     { networkProxy },
-    { environment },
   );
   const client = scoped(t, await TlsClient.connect(outer.port, { servername: 'a.test' }));
   assert.equal((await client.get('a.test')).body, 'a.test says hello');

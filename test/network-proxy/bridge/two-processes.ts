@@ -7,7 +7,6 @@ import { NetworkProxy } from '../../../src/smart-proxy/network-proxy.ts';
 import { Stage, type StagedProxy } from '../../smart-proxy/stage.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort, type Workspace } from '../../support/workspace.ts';
-import { environment } from '../tls/site.ts';
 
 export const secret = 'a secret that two processes share, and nobody else';
 
@@ -35,10 +34,10 @@ export class TwoProcesses implements AsyncDisposable {
     const port = await freePort();
     const secretFile = workspace.write('bridge.secret', `${secret}\n`, 0o600);
     const all = { ...options, networkProxy: { bridge: 'loopback', port, secretFile } } as const;
-    const inner = new NetworkProxy({ ...all, routes }, { environment });
+    const inner = new NetworkProxy({ ...all, routes });
     const both = new TwoProcesses(stage, inner, port);
     await inner.start();
-    both.outer = await stage.proxy(routes, all, { environment });
+    both.outer = await stage.proxy(routes, all);
     return both;
   }
 

@@ -7,7 +7,7 @@ import { eventually } from '../../support/eventually.ts';
 import { scoped } from '../../support/scoped.ts';
 import { SkippingClock } from '../../support/skipping-clock.ts';
 import { Workspace } from '../../support/workspace.ts';
-import { environment, serve, site, TlsClient } from './site.ts';
+import { serve, site, TlsClient } from './site.ts';
 
 let workspace: Workspace;
 
@@ -76,7 +76,7 @@ test('a certificate that cannot be used refuses the start and the update, and na
   const bad = site('bad.test', {
     certificate: { certFile: '/nowhere/cert.pem', keyFile: '/nowhere/key.pem' },
   });
-  const unstarted = stage.unstarted([bad], {}, { environment });
+  const unstarted = stage.unstarted([bad]);
   await assert.rejects(unstarted.proxy.start(), /route bad\.test: cannot read \/nowhere/);
   const proxy = await serve(stage, [good]);
   await assert.rejects(proxy.proxy.updateRoutes([good, bad]), { code: 'certificate-unreadable' });

@@ -4,13 +4,9 @@ import net from 'node:net';
 import { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import type { Clock } from '../../../src/base/clock.ts';
-import { processEnvironment } from '../../../src/config/environment.ts';
 import type { Route, SmartProxyOptions } from '../../../src/config/schema.ts';
 import type { Stage, StagedProxy } from '../../smart-proxy/stage.ts';
 import { eventually } from '../../support/eventually.ts';
-
-/** What this version has, and what it does not let users have yet. */
-export const environment = { ...processEnvironment(), features: new Set(['network-proxy'] as const) };
 
 export interface Certificate {
   cert: string;
@@ -34,7 +30,7 @@ export async function serve(
   options: Omit<SmartProxyOptions, 'routes'> = {},
   clock?: Clock,
 ): Promise<StagedProxy> {
-  return stage.proxy(routes, options, { environment, ...(clock !== undefined && { clock }) });
+  return stage.proxy(routes, options, clock === undefined ? {} : { clock });
 }
 
 export type ClientOptions = tls.ConnectionOptions & { halfOpen?: boolean };
