@@ -1,7 +1,10 @@
 import { once } from 'node:events';
+import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
+import { WebSocketServer } from 'ws';
 import type { IssuedCertificate } from '../certificates/local-authority.ts';
+import { demoPage } from './demo-page.ts';
 
 /** A server of the demo, on a free port of loopback. */
 export interface DemoBackend {
@@ -24,6 +27,34 @@ export async function startSite(name: string, certificate: IssuedCertificate): P
       server.closeAllConnections();
     },
   };
+}
+
+/** A web application that knows nothing of TLS or HTTP/2: a page, what it is told of its clients, and a WebSocket. */
+export async function startApplication(): Promise<DemoBackend> {
+  const server = http.createServer(answer);
+  const sockets = new WebSocketServer({ server, path: '/echo', maxPayload: 65_536 });
+  sockets.on('connection', (socket) => {
+    socket.on('error', () => {});
+    socket.on('message', (data, binary) => socket.send(data, { binary }));
+  });
+  const port = await listen(server);
+  return {
+    port,
+    close() {
+      for (const socket of sockets.clients) socket.terminate();
+      sockets.close();
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+function answer({ url, headers }: http.IncomingMessage, response: http.ServerResponse): void {
+  const { 'x-forwarded-proto': scheme, 'x-forwarded-for': client, host } = headers;
+  response.setHeader('cache-control', 'no-store');
+  if (url === '/') response.setHeader('content-type', 'text/html; charset=utf-8').end(demoPage);
+  else if (url === '/headers') response.end(`${client} asks for ${scheme}://${host}\n`);
+  else response.writeHead(404).end('There is / and /headers, and a WebSocket at /echo.\n');
 }
 
 /** Sends back what it gets, until the other side ends. */

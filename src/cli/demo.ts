@@ -2,19 +2,22 @@ import { existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { systemClock } from '../base/clock.ts';
-import { LocalAuthority } from '../certificates/local-authority.ts';
+import { type IssuedCertificate, LocalAuthority } from '../certificates/local-authority.ts';
 import { processEnvironment } from '../config/environment.ts';
-import type { Route, SmartProxyOptions } from '../config/schema.ts';
+import type { ForwardAction, Route, SmartProxyOptions } from '../config/schema.ts';
 import type { SmartProxy } from '../smart-proxy/smart-proxy.ts';
-import { type DemoBackend, startEcho, startSite } from './demo-backends.ts';
+import { type DemoBackend, startApplication, startEcho, startSite } from './demo-backends.ts';
 import { withLog } from './run.ts';
 import { serve } from './serve.ts';
 
 /** Nobody is to trust a demonstration for longer. */
 const authorityValidityMs = 7 * 86_400_000;
+/** Their TLS goes through untouched, and ends there. */
 const sites = ['one.localhost', 'two.localhost'] as const;
+/** Its TLS ends at the proxy. */
+const application = 'app.localhost';
 
-/** `smartproxy demo`: two TLS sites by name and an echo service behind one proxy, until a signal ends it. */
+/** `smartproxy demo`: sites by name, an application and an echo service behind one proxy, until a signal ends it. */
 export async function demo(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'smartproxy-demo-'));
   const backends: DemoBackend[] = [];
@@ -27,18 +30,22 @@ export async function demo(): Promise<void> {
     const authorityFile = join(folder, 'authority.pem');
     writeFileSync(authorityFile, authority.certificate);
     for (const name of sites) backends.push(await startSite(name, await authority.issue([name])));
-    backends.push(await startEcho());
+    backends.push(await startEcho(), await startApplication());
     const ports = backends.map(({ port }) => port);
+    const certificate = await authority.issue([application]);
     await withLog((log) =>
       serve({
-        input: demoOptions(ports),
+        input: { ...demoOptions(ports, certificate), stateDirectory: folder },
         file: null,
         log,
         environment: processEnvironment(),
         onReady: (proxy) => {
           const steps = whatToTry(proxy, authorityFile);
-          if (!process.stdout.isTTY) log.info('demo', { try: steps.map(({ command }) => command) });
-          showSteps(steps);
+          const pages = whatToOpen(proxy, authorityFile);
+          if (!process.stdout.isTTY) {
+            log.info('demo', { try: steps.map(({ text }) => text), pages: pages.map(({ text }) => text) });
+          }
+          showSteps(steps, pages);
         },
       }),
     );
@@ -48,65 +55,88 @@ export async function demo(): Promise<void> {
   }
 }
 
-function demoOptions([one = 0, two = 0, echo = 0]: readonly number[]): SmartProxyOptions {
+function demoOptions(
+  [one = 0, two = 0, echo = 0, app = 0]: readonly number[],
+  certificate: IssuedCertificate,
+): SmartProxyOptions {
   const match = { ports: 0, address: '127.0.0.1' };
-  const site = (domains: string, port: number): Route => ({
-    name: domains,
-    match: { ...match, domains },
-    action: { type: 'forward', target: { host: '127.0.0.1', port }, tls: { mode: 'passthrough' } },
+  const route = (name: string, port: number, tls: ForwardAction['tls']): Route => ({
+    name,
+    match: { ...match, ...(tls !== undefined && { domains: name }) },
+    action: { type: 'forward', target: { host: '127.0.0.1', port }, ...(tls !== undefined && { tls }) },
   });
   return {
     routes: [
-      site(sites[0], one),
-      site(sites[1], two),
-      { name: 'echo', match, action: { type: 'forward', target: { host: '127.0.0.1', port: echo } } },
+      route(sites[0], one, { mode: 'passthrough' }),
+      route(sites[1], two, { mode: 'passthrough' }),
+      route(application, app, { mode: 'terminate', certificate }),
+      route('echo', echo, undefined),
     ],
     admin: { listen: '127.0.0.1:0' },
   };
 }
 
+/** A command, or the address of a page. */
 interface Step {
   what: string;
-  command: string;
+  text: string;
 }
 
 /** Commands that work as they stand, in any shell and folder. */
 function whatToTry(proxy: SmartProxy, authorityFile: string): Step[] {
-  const portOf = (route: string): number =>
-    proxy.listeners().find(({ routes }) => routes.includes(route))?.port ?? 0;
-  const tls = portOf(sites[0]);
+  const tls = portOf(proxy, sites[0]);
   const admin = proxy.adminAddress ?? '';
   const ca = quote(authorityFile);
   const smartproxy = ownCommand();
-  const get = (name: string): string =>
-    `curl --cacert ${ca} --connect-to ${name}:443:127.0.0.1:${tls} https://${name}/`;
+  const get = (name: string, path = '/', version = ''): string =>
+    `curl ${version}--cacert ${ca} --connect-to ${name}:443:127.0.0.1:${tls} https://${name}${path}`;
   return [
-    { what: 'A TLS site, found by the name that the client asks for:', command: get(sites[0]) },
-    { what: 'Another one on the same port:', command: get(sites[1]) },
+    { what: 'A TLS site, found by the name that the client asks for:', text: get(sites[0]) },
+    { what: 'Another one on the same port:', text: get(sites[1]) },
     {
       what: 'The certificate is the site’s own: the proxy forwards bytes that it cannot read:',
-      command: `openssl s_client -connect 127.0.0.1:${tls} -servername ${sites[1]} -CAfile ${ca} -brief </dev/null`,
+      text: `openssl s_client -connect 127.0.0.1:${tls} -servername ${sites[1]} -CAfile ${ca} -brief </dev/null`,
     },
-    { what: 'Plain TCP, an echo:', command: echoCommand(portOf('echo')) },
+    {
+      what: 'An application whose TLS ends at the proxy, by HTTP/2:',
+      text: get(application, '/headers', '--http2 --write-out "by HTTP/%{http_version}\\n" '),
+    },
+    { what: 'The same by HTTP/1.1:', text: get(application, '/headers', '--http1.1 ') },
+    { what: 'Plain TCP, an echo:', text: echoCommand(portOf(proxy, 'echo')) },
     {
       what: 'What was counted, and why connections ended:',
-      command: `${smartproxy} status --admin ${admin}`,
+      text: `${smartproxy} status --admin ${admin}`,
     },
-    { what: 'The newest that ended:', command: `${smartproxy} connections --ended --admin ${admin}` },
+    { what: 'The newest that ended:', text: `${smartproxy} connections --ended --admin ${admin}` },
     {
       what: 'Which route wins, and why the others do not:',
-      command: `${smartproxy} explain tls://${sites[1]}:${tls} --admin ${admin}`,
+      text: `${smartproxy} explain tls://${sites[1]}:${tls} --admin ${admin}`,
     },
-    { what: 'The same by HTTP:', command: `curl ${admin}/api/v1/statistics` },
+    { what: 'The same by HTTP:', text: `curl ${admin}/api/v1/statistics` },
   ];
 }
 
+/** For a browser. */
+function whatToOpen(proxy: SmartProxy, authorityFile: string): Step[] {
+  return [
+    {
+      what: `A page with a WebSocket (the browser warns of a certificate whose authority, ${authorityFile}, it does not know):`,
+      text: `https://${application}:${portOf(proxy, application)}/`,
+    },
+  ];
+}
+
+function portOf(proxy: SmartProxy, route: string): number {
+  return proxy.listeners().find(({ routes }) => routes.includes(route))?.port ?? 0;
+}
+
 /** People read it on the terminal; where stdout is the JSON log, on stderr. */
-function showSteps(steps: readonly Step[]): void {
-  const lines = steps.flatMap(({ what, command }) => [what, `  ${command}`, '']);
-  const text = ['', 'SmartProxy runs. In another terminal, try:', '', ...lines, 'Ctrl-C ends it.', ''].join(
-    '\n',
-  );
+function showSteps(steps: readonly Step[], pages: readonly Step[]): void {
+  const lines = (list: readonly Step[]) => list.flatMap(({ what, text }) => [what, `  ${text}`, '']);
+  const text = [
+    ...['', 'SmartProxy runs. In another terminal, try:', '', ...lines(steps)],
+    ...['In a browser:', '', ...lines(pages), 'Ctrl-C ends it.', ''],
+  ].join('\n');
   (process.stdout.isTTY ? process.stdout : process.stderr).write(text);
 }
 

@@ -206,11 +206,13 @@ test('what the demo prints works when pasted', async (context) => {
     /This is one\.localhost/,
     /This is two\.localhost/,
     /CN ?= ?two\.localhost\n(?:.*\n)*Verification: OK/,
+    /127\.0\.0\.1 asks for https:\/\/app\.localhost\nby HTTP\/2\n$/,
+    /127\.0\.0\.1 asks for https:\/\/app\.localhost\n$/,
     /^hello\n/,
     /SmartProxy is ready/,
     /client-closed/,
     /takes the route two\.localhost/,
-    /"opened":4/,
+    /"opened":6/,
   ];
   assert.equal(commands.length, expected.length);
   for (const [index, command] of commands.entries()) {

@@ -25,7 +25,7 @@ describe('the README', () => {
     const [yaml = ''] = snippets('yaml');
     const { input } = await loadConfiguration(workspace.write('smartproxy.config.yaml', yaml));
     const { options, warnings } = resolveOptions(input, processEnvironment());
-    assert.deepEqual([options.routes.length, warnings], [3, []]);
+    assert.deepEqual([options.routes.length, warnings], [4, []]);
   });
 
   it('shows a program that runs', async (t) => {

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { it } from 'node:test';
 import { WebSocketServer } from 'ws';
 import { answerOfPage } from '../support/chromium.ts';
+import { RunningProxy } from '../support/command-line.ts';
 import { hasPrograms } from '../support/debian.ts';
 import { httpRoute, requestsOf, siteRoute, startHttpProxy } from '../support/http-fixture.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -86,3 +87,15 @@ for (const [scheme, version] of [
     for (const reason of await fixture.reasons()) assert.match(`${reason}`, /^(client|target)-closed$/);
   });
 }
+
+it('the page of the demo works in Chromium, WebSocket included', async (t) => {
+  if (!hasPrograms(t, 'chromium-headless-shell')) return;
+  const workspace = Workspace.of(t, 'demo-page');
+  const demo = new RunningProxy(workspace, ['demo']);
+  const [page = ''] = (await demo.logs('demo')).pages as string[];
+  assert.equal(await answerOfPage(workspace, page), 'The echo says: hello');
+  const ended = await demo.logs('connection-closed');
+  assert.equal(ended.route, 'app.localhost');
+  demo.signal('SIGTERM');
+  assert.equal(await demo.program.exited(), 0);
+});
