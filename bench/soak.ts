@@ -270,7 +270,8 @@ async function main(): Promise<boolean> {
       const soak = new Soak(workspace, ports, proxy);
       const { connections } = await waitUntil('the first connection to end', async () => {
         const statistics = await soak.askProxy<Statistics>('statistics');
-        return statistics.connections.active === 0 ? statistics : undefined;
+        const { active, opened } = statistics.connections;
+        return active === 0 && opened > 0 ? statistics : undefined;
       });
       const before = {
         opened: connections.opened + connections.refused,
