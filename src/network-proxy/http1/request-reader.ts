@@ -41,7 +41,9 @@ export class RequestReader {
   #working = false;
   /** Bytes are left behind the ones that are looked at. */
   #more = false;
+  /** Where in the connection's bytes the present request began, and how far it was used. */
   #startedAt = 0;
+  #usedTo = 0;
 
   constructor(transport: Transport, limits: HeadLimits, taker: RequestTaker) {
     this.#transport = transport;
@@ -75,9 +77,9 @@ export class RequestReader {
     return this.#mode === 'body' && (this.#working ? this.#more : !this.empty);
   }
 
-  /** Bytes of the present request that were used. */
+  /** Bytes of the present request that were used; where HTTP is over, all that came since it began. */
   get bytes(): number {
-    return this.#transport.bytesRead - this.#waiting.length - this.#startedAt;
+    return (this.#mode === 'over' ? this.#transport.bytesRead : this.#usedTo) - this.#startedAt;
   }
 
   /** Keeps bytes that were read before, as a copy. */
@@ -173,6 +175,7 @@ export class RequestReader {
     }
     this.#more = at + head.length < end;
     this.#startedAt = this.#transport.bytesRead - (end - at);
+    this.#usedTo = this.#startedAt + head.length;
     this.#body.start(head.framing);
     this.#bodyPaused = true;
     this.#mode = this.#body.ended ? 'held' : 'body';
@@ -183,6 +186,7 @@ export class RequestReader {
   #readBody(bytes: Buffer, at: number, end: number, loan: Loan | undefined): number {
     const used = this.#body.read(bytes, at, end, this.#taker, loan);
     if (this.#mode !== 'body') return end;
+    this.#usedTo = this.#transport.bytesRead - (end - at - used);
     if (this.#body.refused !== null) {
       this.#bodyPaused = true;
       this.#taker.bodyRefused(this.#body.refused);

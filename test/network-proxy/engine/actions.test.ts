@@ -109,6 +109,25 @@ test('an entry of the access log says everything about one request', async () =>
   assert.deepEqual(second!.bytes, { fromClient: get.length, toClient: ok.length });
 });
 
+test('an entry counts the bytes of its own request, whatever came before or with it', async () => {
+  const action: ResolvedAction = { type: 'respond', status: 200, headers: {}, body: '' };
+  const stage = await Stage.open({ route: routeTo(action) });
+  const client = RawPeer.connect(stage.port);
+  const post = 'POST /a HTTP/1.1\r\nHost: a.test\r\nContent-Length: 3\r\n\r\nabc';
+  client.send(get.slice(0, 9));
+  await eventually('a part has come', () => stage.core.manager.live()[0]?.client.bytesRead === 9);
+  client.send(get.slice(9) + get + post);
+  await eventually('all are answered', () => stage.core.entries.length === 3);
+  client.socket.destroy();
+  await stage.close();
+  const counts = stage.core.entries.map(({ bytes }) => bytes.fromClient);
+  assert.deepEqual(
+    counts,
+    [get.length, get.length, post.length - 3],
+    'a body that nobody asked for is not read',
+  );
+});
+
 test('a target function is told of the request, and its answer is used', async () => {
   const backend = await RawBackend.answering(() => ok);
   const seen: unknown[] = [];
