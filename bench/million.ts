@@ -13,7 +13,7 @@ import { connect } from 'node:net';
 import { exit } from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import type { Statistics } from '../src/smart-proxy/smart-proxy.ts';
+import type { Statistics } from '../src/smart-proxy/statistics.ts';
 import { accepts, freePort, waitUntil } from '../test/support/workspace.ts';
 import { descriptorsOf, residentBytes } from './processes.ts';
 

@@ -16,6 +16,9 @@ type Resource = Readonly<Partial<Record<'GET' | 'POST' | 'DELETE', Handler>>>;
 /** Records of one answer: as many as are kept. */
 const maxTerminations = 1_000;
 const defaultTerminations = 100;
+/** As many as are kept. */
+const maxHistorySeconds = 300;
+const defaultHistorySeconds = 60;
 const maxTargetLength = 2_048;
 const maxIdLength = 128;
 
@@ -27,14 +30,17 @@ const resources: Readonly<Record<string, Resource>> = {
   'api/v1/connections': { GET: (control) => ok({ connections: control.connections() }) },
   'api/v1/connections/*': { GET: showConnection, DELETE: endConnection },
   'api/v1/terminations': { GET: listTerminations },
+  'api/v1/history': { GET: showHistory },
   'api/v1/routes': { GET: (control) => ok({ routes: control.routes() }) },
+  'api/v1/certificates': { GET: (control) => ok({ certificates: control.certificates() }) },
+  metrics: { GET: showMetrics },
   'api/v1/explain': { GET: explain },
   'api/v1/reload': { POST: reload },
   'api/v1/drain': { POST: drain },
 };
 
 /** What the contract names and this version does not have. */
-const later = new Set(['', 'metrics', 'api/v1/certificates']);
+const later = new Set(['']);
 
 /** Answers one call. Rejects with what the proxy threw. */
 export async function answer(control: ControlPort, request: ApiRequest): Promise<Reply> {
@@ -84,11 +90,34 @@ function noConnection(): Reply {
   return failure(404, 'no-such-connection', 'no connection with this id is known, or it has ended already');
 }
 
+/** With `after`, an earlier answer's `total`: only those that have ended since then. */
 function listTerminations(control: ControlPort, { query }: ApiRequest): Reply {
-  const text = query.get('limit') ?? String(defaultTerminations);
-  const limit = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-  if (limit < 1) return failure(400, 'invalid-query', `limit is a number from 1 to ${maxTerminations}`);
-  return ok({ terminations: control.terminations(Math.min(limit, maxTerminations)) });
+  const limit = readNumber(query, 'limit', defaultTerminations);
+  if (limit === undefined || limit < 1)
+    return failure(400, 'invalid-query', `limit is a number from 1 to ${maxTerminations}`);
+  const after = readNumber(query, 'after', 0);
+  if (after === undefined) return failure(400, 'invalid-query', "after is the 'total' of an earlier answer");
+  return ok(control.terminations(Math.min(limit, maxTerminations), after));
+}
+
+function showHistory(control: ControlPort, { query }: ApiRequest): Reply {
+  const seconds = readNumber(query, 'seconds', defaultHistorySeconds);
+  if (seconds === undefined || seconds < 1)
+    return failure(400, 'invalid-query', `seconds is a number from 1 to ${maxHistorySeconds}`);
+  return ok({ samples: control.history(Math.min(seconds, maxHistorySeconds)) });
+}
+
+/** Undefined: it is no number. */
+function readNumber(query: URLSearchParams, name: string, missing: number): number | undefined {
+  const text = query.get(name);
+  if (text === null) return missing;
+  return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+async function showMetrics(control: ControlPort): Promise<Reply> {
+  const metrics = await control.metrics();
+  if (metrics === null) return failure(404, 'metrics-off', 'nothing is measured: the configuration says so');
+  return { status: 200, body: metrics.text, contentType: metrics.contentType };
 }
 
 function explain(control: ControlPort, { query }: ApiRequest): Reply {

@@ -8,9 +8,17 @@ export interface ControlPort {
   connection(id: string): unknown | undefined;
   /** Ends a live connection with reason `operator`; false where there is none. */
   terminate(id: string): boolean;
-  /** The newest ended records first. */
-  terminations(limit: number): unknown[];
+  /**
+   * The newest ended records first: of those that ended after the first `after` ones. `total` is how
+   * many have ended, those that are forgotten included.
+   */
+  terminations(limit: number, after: number): { terminations: unknown[]; total: number };
   routes(): unknown[];
+  certificates(): unknown[];
+  /** A text for Prometheus; null where nothing is measured. */
+  metrics(): Promise<{ contentType: string; text: string } | null>;
+  /** What happened in each of the last seconds, oldest first. */
+  history(seconds: number): unknown[];
   /** Throws SmartProxyError `invalid-target` for a target that it cannot read. */
   explain(target: string, client?: string): unknown;
   /** Re-reads the configuration. Rejects (nothing changed) with SmartProxyError where it is refused. */

@@ -4,7 +4,10 @@ import { ConfigurationError } from '../config/problems.ts';
 /** An answer of the admin API, before it is written. */
 export interface Reply {
   readonly status: number;
+  /** What becomes JSON, unless `contentType` is given. */
   readonly body: unknown;
+  /** Then `body` is a text, and sent as it is. */
+  readonly contentType?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 

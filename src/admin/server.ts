@@ -124,10 +124,12 @@ export class AdminServer {
     response.on('close', () => this.#answered(response));
     const reply = await this.#reply(request, response).catch((error) => this.#failed(request, error));
     if (response.destroyed) return;
-    const body = `${JSON.stringify(reply.body)}\n`;
+    const { contentType } = reply;
+    const body = contentType === undefined ? `${JSON.stringify(reply.body)}\n` : String(reply.body);
     if (!request.complete) response.shouldKeepAlive = false;
     response.writeHead(reply.status, {
       ...securityHeaders,
+      ...(contentType !== undefined && { 'content-type': contentType }),
       ...reply.headers,
       'content-length': Buffer.byteLength(body),
     });

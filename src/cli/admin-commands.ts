@@ -1,5 +1,5 @@
 import type { RecordSummary } from '../connection/record-summary.ts';
-import type { Statistics } from '../smart-proxy/smart-proxy.ts';
+import type { Statistics } from '../smart-proxy/statistics.ts';
 import { AdminClient } from './admin-client.ts';
 import { json, printable, type Terminal, table } from './terminal.ts';
 

@@ -18,12 +18,19 @@ export function redact(value: unknown): unknown {
   if (typeof value === 'string') return value.includes('PRIVATE KEY-----') ? mask : value;
   if (Array.isArray(value)) return value.map(redact);
   if (typeof value !== 'object' || value === null) return value;
+  if (isSecretEdit(value)) return { ...value, values: [mask] };
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => [
       key,
       isSecret(key) && inner !== null ? mask : redact(inner),
     ]),
   );
+}
+
+/** A change of a header's values, as a resolved configuration has it. */
+function isSecretEdit(value: object): boolean {
+  const { name, values } = value as { name?: unknown; values?: unknown };
+  return typeof name === 'string' && Array.isArray(values) && secretHeader.test(name);
 }
 
 function isSecret(key: string): boolean {

@@ -44,6 +44,7 @@ export function resolveOptions(
     trustedSources: cidrs(written.proxyProtocol?.trustedSources),
     admin,
     log: { level: 'info', connections: true, requests: false, ...defined(written.log) },
+    metrics: written.metrics ?? true,
     stateDirectory,
     trustForwarded: cidrs(written.trustForwarded),
     networkProxy: {

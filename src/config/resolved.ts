@@ -17,6 +17,7 @@ export interface ResolvedOptions {
     readonly connections: boolean;
     readonly requests: boolean;
   };
+  readonly metrics: boolean;
   readonly stateDirectory: string;
   /** CIDRs whose `X-Forwarded-*` and `Forwarded` are believed, normalised. Empty: nobody's. */
   readonly trustForwarded: readonly string[];

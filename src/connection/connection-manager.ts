@@ -274,6 +274,11 @@ export class ConnectionManager {
     return this.#ended.newest(limit).map(summarize);
   }
 
+  /** How many records have ended, those that are forgotten included. */
+  get ended(): number {
+    return this.#ended.total;
+  }
+
   statistics(): ConnectionStatistics {
     return this.#tally.statistics(this.#index.all());
   }

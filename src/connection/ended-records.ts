@@ -11,7 +11,11 @@ export class EndedRecords {
     this.#capacity = capacity;
   }
 
+  /** All that were added, those that are forgotten included. */
+  total = 0;
+
   add(record: ConnectionRecord): void {
+    this.total++;
     if (this.#capacity === 0) return;
     this.#ring[this.#next] = record;
     this.#next = (this.#next + 1) % this.#capacity;

@@ -117,6 +117,11 @@ export class SelfAudit {
     return this.#witnesses.sockets() - open || -unwatched;
   }
 
+  /** Sockets less records, where the last two sweeps found the same; 0 when the books agree. */
+  get lastingDifference(): number {
+    return this.#consistent ? 0 : this.#lastDifference;
+  }
+
   snapshot(): AuditSnapshot {
     return {
       records: this.#manager.size,

@@ -29,6 +29,19 @@ export interface RequestEntry {
   readonly error: string | null;
 }
 
+/** Counts. It hears of everything whether or not anything is logged, so that nothing is made for it. Must not throw. */
+export interface Meter {
+  /**
+   * A request is over; one that became a tunnel, when it did.
+   *
+   * @param route null: none took it
+   * @param status null: the client left before there was an answer
+   */
+  requestOver(route: string | null, method: string, status: number | null, durationMs: number): void;
+  /** A TLS handshake with a client was completed. */
+  handshakeOver(durationMs: number): void;
+}
+
 /** Hears of every request once, when it is over. Must not throw. */
 export interface RequestObserver {
   requestEnded(entry: RequestEntry): void;

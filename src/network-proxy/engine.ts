@@ -14,7 +14,7 @@ import type { RouteIndex } from '../routing/route-index.ts';
 import type { SecurityManager } from '../security/security-manager.ts';
 import type { TargetSelectors } from '../targets/target-selectors.ts';
 import type { TransportResources } from '../transport/socket-transport.ts';
-import type { RequestEntry, RequestObserver } from './access-log.ts';
+import type { Meter, RequestEntry, RequestObserver } from './access-log.ts';
 import { ConnectionTracking, type NetworkProxyStatistics } from './connection-tracking.ts';
 import { Forwarder } from './forwarder.ts';
 import type { HeadLimits } from './http1/head-limits.ts';
@@ -44,6 +44,8 @@ export interface EngineServices {
   readonly selectors: TargetSelectors;
   readonly resources: TransportResources;
   readonly dial: Dial;
+  /** Null: nobody counts. */
+  readonly meter: Meter | null;
   /** Takes a decrypted connection whose route has it as a whole; `record.client` is what to read. */
   readonly whole: (record: ConnectionRecord) => void;
 }
@@ -66,7 +68,7 @@ export class Engine {
   #trusted: AddressSet;
 
   constructor(services: EngineServices, configuration: EngineConfiguration) {
-    const { clock, manager, timeouts, resources, log } = services;
+    const { clock, manager, timeouts, resources, log, meter } = services;
     this.#log = log;
     this.#configuration = configuration;
     this.#trusted = new AddressSet(configuration.options.trustForwarded);
@@ -79,7 +81,7 @@ export class Engine {
     this.tracking = new ConnectionTracking(clock, () => this.#pools.statistics);
     this.endpoint = new TerminatingEndpoint({
       services: {
-        ...{ clock, manager, timeouts, resources },
+        ...{ clock, manager, timeouts, resources, meter },
         certificates: () => this.#configuration.certificates,
       },
       protocols: {
@@ -113,11 +115,11 @@ export class Engine {
     });
   }
 
-  #forwarderServices({ clock, security, selectors }: EngineServices): ForwarderServices {
+  #forwarderServices({ clock, security, selectors, meter }: EngineServices): ForwarderServices {
     const observer: RequestObserver = { requestEnded: (entry) => this.#logRequest(entry) };
     const logged = (): boolean => this.#configuration.options.log.requests;
     return {
-      ...{ clock, selectors, deadlines: this.#deadlines, pools: this.#pools },
+      ...{ clock, selectors, meter, deadlines: this.#deadlines, pools: this.#pools },
       trustForwarded: () => this.#trusted,
       admit: (route, record) => security.admitRequest(route, record.clientAddress.ip),
       release: (route, record) => security.releaseRequest(route, record.clientAddress.ip),

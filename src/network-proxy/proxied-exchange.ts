@@ -2,6 +2,7 @@ import type { Deadline } from '../base/deadline-queue.ts';
 import type { TerminationReason } from '../base/termination.ts';
 import type { Loan } from '../base/transport.ts';
 import type { ResolvedRoute } from '../config/resolved.ts';
+import type { Meter } from './access-log.ts';
 import { isIdempotent, reasonOfBackendFailure, statusOfFailure } from './backend-failures.ts';
 import { BackendSearch, type SearchOwner } from './backend-search.ts';
 import { errorPage } from './error-pages.ts';
@@ -36,6 +37,12 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
   readonly #client: ClientStream;
   readonly #number: number;
   readonly #notes: RequestNotes | null;
+  readonly #startedAt: number;
+  readonly #method: string;
+  /** Null once it has counted this request. */
+  #meter: Meter | null;
+  #routeName: string | null = null;
+  #status: number | null = null;
   #route: ForwardRoute | null = null;
   /** The route counts this request. */
   #admitted: ResolvedRoute | null = null;
@@ -57,7 +64,10 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     this.#planner = planner;
     this.#client = client;
     this.#number = number;
-    const { observer, clock } = planner.services;
+    const { observer, meter, clock } = planner.services;
+    this.#meter = meter;
+    this.#startedAt = client.record.lastActivityAt;
+    this.#method = client.request.method;
     this.#notes = observer === null ? null : new RequestNotes(client, this.#requestId, clock.now());
   }
 
@@ -74,6 +84,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     if (route === 'no-route') return this.#refuse(404, 'no-route');
     if (route === 'misdirected') return this.#refuse(421, 'misdirected');
     if (route === 'ambiguous-path') return this.#refuse(400, 'ambiguous-path');
+    this.#routeName = route.name;
     this.#notes?.routed(route);
     this.#client.useTimeouts(route.timeouts);
     const refusal = this.#planner.services.admit(route, record);
@@ -177,6 +188,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     const backend = this.#backend as BackendStream;
     this.#unschedule();
     this.#responding = true;
+    this.#status = response.status;
     this.#notes?.responded(response.status, this.#planner.services.clock.now());
     const changes = this.#planner.rulesOf(this.#route as ForwardRoute).response(response);
     const form = response.body === 'chunked' && this.#client.takesChunks ? 'chunks' : 'content';
@@ -205,6 +217,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     const { record } = this.#client;
     const { clock } = this.#planner.services;
     record.joined = true;
+    this.#count(null);
     this.#tunnel = new Tunnel(this.#client.tunnel(), backend.tunnel(), {
       activity: () => {
         record.lastActivityAt = clock.now();
@@ -318,9 +331,19 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     toClient: number,
     fromClient = this.#client.bytesIn,
   ): void {
+    this.#count(status);
     if (this.#notes === null) return;
     const { observer, clock } = this.#planner.services;
     observer?.requestEnded(this.#notes.entry(code, status, { fromClient, toClient }, clock.now()));
+  }
+
+  /** @param status where the answer is our own */
+  #count(status: number | null): void {
+    const meter = this.#meter;
+    if (meter === null) return;
+    this.#meter = null;
+    const durationMs = this.#planner.services.clock.now() - this.#startedAt;
+    meter.requestOver(this.#routeName, this.#method, status ?? this.#status, durationMs);
   }
 
   #unschedule(): void {

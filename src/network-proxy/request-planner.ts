@@ -6,7 +6,7 @@ import type { ResolvedForward, ResolvedRoute } from '../config/resolved.ts';
 import type { ConnectionRecord } from '../connection/connection-record.ts';
 import type { Selection, TargetSelector } from '../targets/target-selector.ts';
 import { encodeProxyHeader } from '../transport/proxy-header.ts';
-import type { RequestObserver } from './access-log.ts';
+import type { Meter, RequestObserver } from './access-log.ts';
 import type { ClientStream, HttpRequest } from './exchange.ts';
 import { type AddedMemory, HeaderRules } from './headers/header-rules.ts';
 import type { KeptPool, Pools } from './pool/pools.ts';
@@ -35,6 +35,8 @@ export interface ForwarderServices {
   release(route: ResolvedRoute, record: ConnectionRecord): void;
   /** Null: nobody hears of requests, and nothing is kept for it. */
   readonly observer: RequestObserver | null;
+  /** Null: nobody counts. */
+  readonly meter: Meter | null;
 }
 
 export type ForwardRoute = ResolvedRoute & { readonly action: ResolvedForward };

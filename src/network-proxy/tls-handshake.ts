@@ -17,6 +17,7 @@ import type { TimeoutManager } from '../connection/timeout-manager.ts';
 import { internalErrorAlert } from '../first-bytes/refusals.ts';
 import type { TransportResources } from '../transport/socket-transport.ts';
 import type { SocketBackedTransport } from '../transport/transport-factory.ts';
+import type { Meter } from './access-log.ts';
 import { DecryptedTransport, HandedOverTransport } from './tls-transport.ts';
 import type { NamelessTerms, ServerHandshake, TrustDomain } from './trust-domain.ts';
 
@@ -25,6 +26,8 @@ export interface HandshakeServices {
   readonly manager: ConnectionManager;
   readonly timeouts: TimeoutManager;
   readonly resources: TransportResources;
+  /** Null: nobody counts. */
+  readonly meter: Meter | null;
   /** Of the configuration in force. */
   readonly certificates: () => CertificateSource;
 }
@@ -61,6 +64,7 @@ export class TlsHandshake implements ConnectionOwner, TransportListener, ServerH
   #firstBytes: Uint8Array;
   #client: HandedOverTransport | null = null;
   #over = false;
+  #startedAt = 0;
   #closing: Timer | null = null;
 
   /** @param firstBytes the ClientHello, and whatever was read after it */
@@ -84,6 +88,7 @@ export class TlsHandshake implements ConnectionOwner, TransportListener, ServerH
     const record = this.#record;
     if (!manager.transition(record, 'handed-over')) return;
     record.setOwner(this);
+    this.#startedAt = this.#services.clock.now();
     timeouts.arm(record, 'tlsHandshake', record.timeouts.tlsHandshakeMs);
     if (record.clientEnded) return this.#end('client-closed');
     record.client.setListener(this);
@@ -153,10 +158,12 @@ export class TlsHandshake implements ConnectionOwner, TransportListener, ServerH
     if (this.#over || client === null) return void socket.destroy();
     this.#over = true;
     this.#closing?.cancel();
-    const { clock, resources } = this.#services;
+    const { clock, resources, meter } = this.#services;
     const record = this.#record;
-    record.lastActivityAt = clock.now();
-    record.note(clock.now(), 'tls-established', describe(socket));
+    const now = clock.now();
+    record.lastActivityAt = now;
+    record.note(now, 'tls-established', describe(socket));
+    meter?.handshakeOver(now - this.#startedAt);
     socket.disableRenegotiation();
     const protocol = socket.alpnProtocol || null;
     const open = (): Transport => {

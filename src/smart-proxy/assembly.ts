@@ -22,7 +22,9 @@ import { DescriptorBudget, openDescriptors } from './descriptor-budget.ts';
 import { Drain } from './drain.ts';
 import type { InheritedSockets } from './inherited-sockets.ts';
 import { ListenerSet } from './listener-set.ts';
+import { Measurement, nothingMeasured } from './measurement.ts';
 import { NetworkProxySide, type PreparedSide } from './network-proxy-side.ts';
+import type { Statistics } from './statistics.ts';
 
 export interface AssemblyOptions {
   options: ResolvedOptions;
@@ -51,6 +53,8 @@ export class Assembly {
   readonly audit: SelfAudit;
   readonly drain: Drain;
   readonly networkProxy: NetworkProxySide;
+  /** Null where the configuration wants no metrics. */
+  readonly measurement: Measurement | null;
   readonly #timeouts: TimeoutManager;
   readonly #transports: TransportFactory;
   readonly #dns: Dns;
@@ -84,7 +88,8 @@ export class Assembly {
     this.#dns = createDns({ clock });
     const budget = new DescriptorBudget(descriptorLimit);
     this.#budget = budget;
-    const dial = createDial({ clock, dns: this.#dns, connectSocket: this.#transports.connectSocket });
+    this.measurement = options.metrics && alone === undefined ? this.#createMeasurement() : null;
+    const dial = this.#createDial();
     const selectors = new TargetSelectors();
     this.networkProxy = this.#createNetworkProxy(dial, selectors, log, alone !== undefined);
     this.handler = this.#createHandler(dial, selectors, budget);
@@ -104,11 +109,28 @@ export class Assembly {
     this.audit = this.#createAudit(budget, log);
   }
 
+  #createMeasurement(): Measurement {
+    const measurement = new Measurement(this.clock, this.manager, {
+      auditDifference: () => this.audit.lastingDifference,
+      networkProxy: () => this.networkProxy.statistics(),
+      certificates: () => this.networkProxy.certificates(),
+    });
+    measurement.useRoutes(this.options.routes);
+    return measurement;
+  }
+
+  #createDial(): Dial {
+    const { connectSocket } = this.#transports;
+    const dial = createDial({ clock: this.clock, dns: this.#dns, connectSocket });
+    return this.measurement?.timed(dial) ?? dial;
+  }
+
   #createNetworkProxy(dial: Dial, selectors: TargetSelectors, log: Logger, alone: boolean): NetworkProxySide {
     const { clock, manager, security } = this;
     const services = {
       ...{ clock, manager, security, selectors, dial, log },
       timeouts: this.#timeouts,
+      meter: this.measurement?.metrics ?? null,
       resources: this.#transports.resources,
       whole: (record: ConnectionRecord) => handleDecrypted({ clock, manager }, record),
     };
@@ -163,15 +185,32 @@ export class Assembly {
     this.networkProxy.use(networkProxy);
     this.#trustedSources = new AddressSet(options.trustedSources);
     this.security.setLimits(options.limits);
+    this.measurement?.useRoutes(options.routes);
     this.#connectionLog.enabled = options.log.connections;
     this.#transports.readBuffers.setBudget(options.limits.relayBufferBytes);
     this.#budget.observe(this.manager.size); // new listeners are bound by now
+  }
+
+  /** Every listener is bound. */
+  start(): void {
+    this.audit.start();
+    this.measurement?.start();
+  }
+
+  statistics(): Statistics {
+    return {
+      ...this.manager.statistics(),
+      ...(this.measurement?.statistics() ?? nothingMeasured),
+      networkProxy: this.networkProxy.statistics(),
+      audit: this.audit.snapshot(),
+    };
   }
 
   /** After the last connection has ended. */
   close(): void {
     this.listeners.close();
     this.audit.stop();
+    this.measurement?.stop();
     this.networkProxy.close();
     this.security.stop();
     this.#dns.close();

@@ -1,5 +1,6 @@
 import type { ControlPort } from '../admin/control-port.ts';
 import { SmartProxyError } from '../base/errors.ts';
+import { redact } from '../config/redact.ts';
 import type { ResolvedRoute } from '../config/resolved.ts';
 import type { RecordSummary } from '../connection/record-summary.ts';
 import { type ExplainQuery, type Explanation, explainConnection } from '../routing/explain.ts';
@@ -35,8 +36,15 @@ export function createControlPort(proxy: ControlledProxy): ControlPort {
         record !== undefined && (manager()?.initiateCleanupOnce(record, { reason: 'operator' }) ?? false)
       );
     },
-    terminations: (limit) => manager()?.terminations(limit) ?? [],
-    routes: () => (proxy.assembly()?.index.routes ?? []).map((route) => describeRoute(proxy, route)),
+    terminations(limit, after) {
+      const total = manager()?.ended ?? 0;
+      const count = Math.min(limit, Math.max(0, total - after));
+      return { terminations: manager()?.terminations(count) ?? [], total };
+    },
+    routes: () => describeRoutes(proxy.assembly()),
+    certificates: () => proxy.assembly()?.networkProxy.certificates() ?? [],
+    metrics: async () => (await proxy.assembly()?.measurement?.text()) ?? null,
+    history: (seconds) => proxy.assembly()?.measurement?.history(seconds) ?? [],
     explain: (target, client) => explain(proxy, target, client),
     reload: () => proxy.reload(),
     async drain() {
@@ -45,22 +53,19 @@ export function createControlPort(proxy: ControlledProxy): ControlPort {
   };
 }
 
-/** A route as the API shows it: functions are named as such, and nothing in it is secret. */
-function describeRoute(proxy: ControlledProxy, route: ResolvedRoute): Record<string, unknown> {
-  const { name, priority, match, action, security } = route;
-  const active = proxy.assembly()?.manager.ofRoute(name).length ?? 0;
-  return {
-    name,
-    priority,
-    match,
-    action: JSON.parse(JSON.stringify(action, showFunctions)),
-    security,
-    active,
-  };
+function describeRoutes(assembly: Assembly | null): Record<string, unknown>[] {
+  if (assembly === null) return [];
+  const reportOn = assembly.measurement?.routeReporter();
+  return assembly.index.routes.map((route) => ({
+    ...describeRoute(route),
+    ...reportOn?.(route.name),
+    active: assembly.manager.ofRoute(route.name).length,
+  }));
 }
 
-function showFunctions(_key: string, value: unknown): unknown {
-  return typeof value === 'function' ? 'function' : value;
+/** A route as the API shows it: functions are named as such, and nothing in it is secret. */
+function describeRoute({ name, priority, match, action, security }: ResolvedRoute): Record<string, unknown> {
+  return { name, priority, match, action: redact(action), security };
 }
 
 /** Which route wins, for a target or for a connection that was or is. */

@@ -1,5 +1,6 @@
 import { SmartProxyError } from '../base/errors.ts';
 import { readBridgeSecret } from '../certificates/bridge-secret.ts';
+import type { CertificateStatus } from '../certificates/certificate-source.ts';
 import type { ResolvedNetworkProxy, ResolvedOptions } from '../config/resolved.ts';
 import { type BridgeEnd, NetworkProxyBridge } from '../forwarding/network-proxy-bridge.ts';
 import type { ForwardingServices } from '../forwarding/services.ts';
@@ -70,6 +71,11 @@ export class NetworkProxySide {
     if (this.#engine === null) this.#engine = new Engine(this.#services, loaded);
     else this.#engine.use(loaded);
     return { mode: 'in-process', endpoint: this.#engine.endpoint, alone: this.#alone };
+  }
+
+  /** Those that serve here; none with the loopback, where the other process has them. */
+  certificates(): CertificateStatus[] {
+    return this.#loaded?.certificates.list() ?? [];
   }
 
   statistics(): NetworkProxyStatistics {

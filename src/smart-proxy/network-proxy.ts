@@ -9,14 +9,14 @@ import { ConfigurationError, type Problem } from '../config/problems.ts';
 import { resolveOptions } from '../config/resolve.ts';
 import type { ResolvedOptions, ResolvedRoute } from '../config/resolved.ts';
 import type { Route, SmartProxyOptions } from '../config/schema.ts';
-import { Tally } from '../connection/connection-statistics.ts';
 import type { RecordSummary } from '../connection/record-summary.ts';
 import type { ListenerSpec } from '../routing/listener-plan.ts';
 import { compileRoutes, type RouteIndex } from '../routing/route-index.ts';
 import { Assembly, bridgeListenerKey } from './assembly.ts';
 import { InheritedSockets } from './inherited-sockets.ts';
-import { discard, noNetworkProxy } from './network-proxy-side.ts';
-import type { ListeningAddress, Statistics } from './smart-proxy.ts';
+import { discard } from './network-proxy-side.ts';
+import type { ListeningAddress } from './smart-proxy.ts';
+import { nothingYet, type Statistics } from './statistics.ts';
 
 export interface NetworkProxyEvents {
   'connection-closed': [RecordSummary];
@@ -35,12 +35,6 @@ export interface NetworkProxySurroundings {
   reloadOptions?: () => Promise<unknown>;
   clock?: Clock;
 }
-
-const nothingYet: Statistics = Object.freeze({
-  ...new Tally().statistics([]),
-  networkProxy: noNetworkProxy,
-  audit: { records: 0, sockets: 0, addresses: 0, timers: 0, descriptors: null, consistent: true },
-});
 
 /**
  * NetworkProxy by itself: a reverse proxy that ends TLS and reads requests, configured as
@@ -95,7 +89,7 @@ export class NetworkProxy {
       throw error;
     }
     this.#assembly = assembly;
-    assembly.audit.start();
+    assembly.start();
     this.#log.info('ready', { listeners: this.listeners() });
   }
 
@@ -223,14 +217,7 @@ export class NetworkProxy {
 
   /** What happened so far, in the words of SmartProxy's statistics. */
   getStatistics(): Statistics {
-    const assembly = this.#assembly;
-    if (assembly !== null) {
-      this.#statistics = {
-        ...assembly.manager.statistics(),
-        networkProxy: assembly.networkProxy.statistics(),
-        audit: assembly.audit.snapshot(),
-      };
-    }
+    if (this.#assembly !== null) this.#statistics = this.#assembly.statistics();
     return this.#statistics;
   }
 

@@ -8,16 +8,15 @@ import { type Environment, processEnvironment } from '../config/environment.ts';
 import { resolveOptions } from '../config/resolve.ts';
 import type { ResolvedOptions } from '../config/resolved.ts';
 import type { Route, SmartProxyOptions } from '../config/schema.ts';
-import { type ConnectionStatistics, Tally } from '../connection/connection-statistics.ts';
 import type { RecordSummary } from '../connection/record-summary.ts';
-import type { AuditSnapshot } from '../connection/self-audit.ts';
-import type { NetworkProxyStatistics } from '../network-proxy/connection-tracking.ts';
 import { compileRoutes } from '../routing/route-index.ts';
 import { Assembly } from './assembly.ts';
 import { createControlPort } from './control.ts';
 import { InheritedSockets } from './inherited-sockets.ts';
-import { discard, noNetworkProxy } from './network-proxy-side.ts';
+import type { MetricsText } from './measurement.ts';
+import { discard } from './network-proxy-side.ts';
 import { RouteRemoval } from './route-removal.ts';
+import { nothingYet, type Statistics } from './statistics.ts';
 
 export interface ListeningAddress {
   address: string;
@@ -25,11 +24,6 @@ export interface ListeningAddress {
   /** The names of the routes that take connections here. */
   routes: string[];
 }
-
-export type Statistics = ConnectionStatistics & {
-  networkProxy: NetworkProxyStatistics;
-  audit: AuditSnapshot;
-};
 
 export interface SmartProxyEvents {
   ready: [{ listeners: ListeningAddress[]; admin: string | null }];
@@ -55,12 +49,6 @@ export interface SmartProxySurroundings {
 }
 
 type State = ControlPort['state'];
-
-const nothingYet: Statistics = Object.freeze({
-  ...new Tally().statistics([]),
-  networkProxy: noNetworkProxy,
-  audit: { records: 0, sockets: 0, addresses: 0, timers: 0, descriptors: null, consistent: true },
-});
 
 /**
  * The proxy. Construction validates (throws ConfigurationError with every problem); `start` binds
@@ -130,7 +118,7 @@ export class SmartProxy {
       const change = await assembly.listeners.prepare(assembly.index.listeners);
       change.commit();
       await this.#startAdmin();
-      assembly.audit.start();
+      assembly.start();
       this.#removal = new RouteRemoval(assembly.clock, assembly.manager);
     } catch (error) {
       // A listener that was bound before another part failed may have accepted somebody.
@@ -325,14 +313,13 @@ export class SmartProxy {
 
   /** What happened so far, as `GET /api/v1/statistics` tells it. */
   getStatistics(): Statistics {
-    const assembly = this.#assembly;
-    if (assembly !== null)
-      this.#statistics = {
-        ...assembly.manager.statistics(),
-        networkProxy: assembly.networkProxy.statistics(),
-        audit: assembly.audit.snapshot(),
-      };
+    if (this.#assembly !== null) this.#statistics = this.#assembly.statistics();
     return this.#statistics;
+  }
+
+  /** What `GET /metrics` answers, for programs with a server of their own; null where nothing is measured. */
+  async metrics(): Promise<MetricsText | null> {
+    return this.#assembly?.measurement?.text() ?? null;
   }
 
   on<Name extends keyof SmartProxyEvents>(

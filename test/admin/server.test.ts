@@ -24,12 +24,16 @@ class TestControl implements ControlPort {
   readonly calls: string[] = [];
   readonly live = new Set(['c1']);
   reloadError: Error | null = null;
+  measures = true;
 
   statistics = (): unknown => ({ connections: { active: 1 } });
   connections = (): unknown[] => [{ id: 'c1' }];
   connection = (id: string): unknown => (id === 'c1' || id === 'old one' ? { id } : undefined);
   terminate = (id: string): boolean => this.live.delete(id);
-  terminations = (limit: number): unknown[] => [{ limit }];
+  terminations = (limit: number, after: number) => ({ terminations: [{ limit, after }], total: 7 });
+  certificates = (): unknown[] => [{ names: ['a.test'] }];
+  metrics = async () => (this.measures ? { contentType: 'text/plain; version=0.0.4', text: 'up 1\n' } : null);
+  history = (seconds: number): unknown[] => [{ seconds }];
   routes = (): unknown[] => [{ name: 'web' }];
 
   explain(target: string, client?: string): unknown {
@@ -50,6 +54,7 @@ class TestControl implements ControlPort {
 interface Answer {
   status: number;
   headers: http.IncomingHttpHeaders;
+  text: string;
   body: { error?: { code: string; message: string; problems?: unknown[] } } & Record<string, unknown>;
 }
 
@@ -90,8 +95,13 @@ async function call(
   return {
     status: response.statusCode ?? 0,
     headers: response.headers,
-    body: text === '' ? {} : (JSON.parse(text) as Answer['body']),
+    text,
+    body: isJson(response) && text !== '' ? (JSON.parse(text) as Answer['body']) : {},
   };
+}
+
+function isJson({ headers }: http.IncomingMessage): boolean {
+  return headers['content-type']?.startsWith('application/json') === true;
 }
 
 const json = { 'content-type': 'application/json' };
@@ -106,8 +116,11 @@ test('every call of the contract answers', async () => {
     ['GET', '/api/v1/connections', 200, { connections: [{ id: 'c1' }] }],
     ['GET', '/api/v1/connections/c1', 200, { id: 'c1' }],
     ['GET', '/api/v1/connections/old%20one', 200, { id: 'old one' }],
-    ['GET', '/api/v1/terminations?limit=5', 200, { terminations: [{ limit: 5 }] }],
-    ['GET', '/api/v1/terminations', 200, { terminations: [{ limit: 100 }] }],
+    ['GET', '/api/v1/terminations?limit=5', 200, { terminations: [{ limit: 5, after: 0 }], total: 7 }],
+    ['GET', '/api/v1/terminations?after=6', 200, { terminations: [{ limit: 100, after: 6 }], total: 7 }],
+    ['GET', '/api/v1/history', 200, { samples: [{ seconds: 60 }] }],
+    ['GET', '/api/v1/history?seconds=999999', 200, { samples: [{ seconds: 300 }] }],
+    ['GET', '/api/v1/certificates', 200, { certificates: [{ names: ['a.test'] }] }],
     ['GET', '/api/v1/routes', 200, { routes: [{ name: 'web' }] }],
     [
       'GET',
@@ -138,11 +151,12 @@ test('what is not there, or not possible, is said in JSON', async () => {
     ['GET', '/api/v1/connections/unknown', 404, 'no-such-connection'],
     ['DELETE', '/api/v1/connections/unknown', 404, 'no-such-connection'],
     ['GET', '/', 404, 'not-available-yet'],
-    ['GET', '/metrics', 404, 'not-available-yet'],
-    ['GET', '/api/v1/certificates', 404, 'not-available-yet'],
     ['GET', '/%zz', 400, 'invalid-path'],
     ['GET', '/api/v1/terminations?limit=none', 400, 'invalid-query'],
     ['GET', '/api/v1/terminations?limit=0', 400, 'invalid-query'],
+    ['GET', '/api/v1/terminations?after=-1', 400, 'invalid-query'],
+    ['GET', '/api/v1/history?seconds=0', 400, 'invalid-query'],
+    ['GET', '/api/v1/history?seconds=1e3', 400, 'invalid-query'],
     ['GET', '/api/v1/explain', 400, 'invalid-query'],
     ['GET', `/api/v1/explain?target=${'x'.repeat(3000)}`, 400, 'invalid-query'],
     ['GET', '/api/v1/explain?target=x&client=nobody', 400, 'invalid-query'],
@@ -155,6 +169,18 @@ test('what is not there, or not possible, is said in JSON', async () => {
     assert.deepEqual([path, answer.status, answer.body.error?.code], [path, status, code]);
   }
   assert.equal((await call(server, 'GET', '/api/v1/reload')).headers.allow, 'POST');
+});
+
+test('metrics are a text for Prometheus, or not there where nothing is measured', async () => {
+  const control = new TestControl();
+  const server = await start({ control });
+  const answer = await call(server, 'GET', '/metrics');
+  assert.deepEqual([answer.status, answer.text], [200, 'up 1\n']);
+  assert.equal(answer.headers['content-type'], 'text/plain; version=0.0.4');
+  assert.equal(answer.headers['x-content-type-options'], 'nosniff');
+  control.measures = false;
+  const none = await call(server, 'GET', '/metrics');
+  assert.deepEqual([none.status, none.body.error?.code], [404, 'metrics-off']);
 });
 
 test('ready says no while the proxy starts or drains', async () => {

@@ -18,7 +18,7 @@ import type {
 import { ConnectionManager } from '../../src/connection/connection-manager.ts';
 import type { ConnectionRecord } from '../../src/connection/connection-record.ts';
 import { TimeoutManager } from '../../src/connection/timeout-manager.ts';
-import type { RequestEntry } from '../../src/network-proxy/access-log.ts';
+import type { Meter, RequestEntry } from '../../src/network-proxy/access-log.ts';
 import { Forwarder } from '../../src/network-proxy/forwarder.ts';
 import { Http1Server } from '../../src/network-proxy/http1/http1-server.ts';
 import type { ConnectServices, SecureClient } from '../../src/network-proxy/pool/connecting.ts';
@@ -91,6 +91,7 @@ export interface CoreOptions {
   createPool?: (services: ConnectServices) => NonNullable<PoolsOptions['create']>;
   admit?: (route: ResolvedRoute) => TerminationReason | null;
   log?: Logger;
+  meter?: Meter;
   /** Access log off. */
   quiet?: boolean;
 }
@@ -145,6 +146,7 @@ export class Core {
         release: () => {
           this.inFlight--;
         },
+        meter: options.meter ?? null,
         observer: options.quiet ? null : { requestEnded: (entry) => this.entries.push(entry) },
       },
       match,

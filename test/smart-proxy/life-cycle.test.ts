@@ -220,7 +220,8 @@ test('a record can be asked for while it lives and after, and explains its route
   await staged.ended();
   assert.deepEqual([explain().route, explain().connection.state], ['tcp', 'closed']);
   assert.deepEqual(control.connection(id), staged.endings[0]);
-  assert.deepEqual(control.terminations(10), staged.endings);
+  assert.deepEqual(control.terminations(10, 0), { terminations: staged.endings, total: 1 });
+  assert.deepEqual(control.terminations(10, 1), { terminations: [], total: 1 });
   assert.equal(control.connection('nobody'), undefined);
   assert.throws(() => control.explain('nobody'), { code: 'invalid-target' });
 });

@@ -178,6 +178,13 @@ export const optionsSchema = record('an object such as { routes: [...] }', {
   })
     .meta({ description: 'What is logged.' })
     .optional(),
+  metrics: flag()
+    .meta({
+      description:
+        'Figures by route and reason, durations, rates and the last minutes, for `/metrics`, the dashboard and `top`. Without them the totals of the statistics are left. A change needs a restart.',
+      default: true,
+    })
+    .optional(),
   stateDirectory: text('a path, such as /var/lib/smartproxy')
     .meta({
       description: 'Where is kept what must survive a restart.',
