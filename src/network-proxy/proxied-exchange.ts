@@ -50,7 +50,8 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
   #backend: BackendStream | null = null;
   #tunnel: Tunnel | null = null;
   #form: BodyForm = 'content';
-  #requestDone = false;
+  /** The request is complete. */
+  #requestEnd: { readonly trailers: Trailers } | null = null;
   /** Body bytes were given to a backend: they are not there to be given to another. */
   #bodySent = false;
   #bodyPaused = false;
@@ -145,7 +146,9 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     const { responseHeadMs } = search.timeouts;
     if (responseHeadMs > 0)
       this.#planner.services.deadlines.schedule(this, this.#lastSentAt + responseHeadMs);
-    if (!this.#requestDone && request.hasBody) this.#client.resumeBody(this.#form);
+    if (!request.hasBody) return;
+    if (this.#requestEnd === null) this.#client.resumeBody(this.#form);
+    else backend.end(this.#requestEnd.trailers);
   }
 
   // ── the request's body ───────────────────────────────────────────────────────────────────────
@@ -161,7 +164,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
   }
 
   onRequestEnd(trailers: Trailers): void {
-    this.#requestDone = true;
+    this.#requestEnd = { trailers };
     if (this.#client.request.hasBody) this.#backend?.end(trailers);
   }
 
@@ -264,7 +267,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
   #repeat(): void {
     this.#retried = true;
     this.#notes?.repeated();
-    if (!this.#requestDone) this.#client.pauseBody();
+    if (this.#requestEnd === null) this.#client.pauseBody();
     this.#search?.again();
   }
 
@@ -279,7 +282,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
   /** The backend's answer did not come in time. */
   expire(now: number): void {
     const { responseHeadMs } = (this.#route as ForwardRoute).timeouts;
-    const slowClient = !this.#requestDone && !this.#bodyPaused;
+    const slowClient = this.#requestEnd === null && !this.#bodyPaused;
     const dueAt = (slowClient ? now : this.#lastSentAt) + responseHeadMs;
     if (dueAt > now) return this.#planner.services.deadlines.schedule(this, dueAt);
     this.#letGo();

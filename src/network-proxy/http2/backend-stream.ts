@@ -14,6 +14,7 @@ import type {
   TunnelEnd,
 } from '../exchange.ts';
 import type { BackendSessionPort } from './backend-session-port.ts';
+import { endStreamCame, watchForEndStream } from './end-stream.ts';
 import { requestFields, trailerFields } from './fields.ts';
 import { endStreamFlag, errorCodes } from './limits.ts';
 import { resetStream } from './reset-stream.ts';
@@ -74,6 +75,7 @@ export class Http2BackendStream implements BackendStream {
 
   #listen(stream: ClientHttp2Stream, waitsForTrailers: boolean): void {
     (stream as OwnedStream)[streamOf] = this;
+    watchForEndStream(stream);
     stream.on('response', onResponse);
     stream.on('headers', onHeaders);
     stream.on('trailers', onTrailers);
@@ -171,7 +173,7 @@ export class Http2BackendStream implements BackendStream {
   /** @internal END_STREAM; or the end of a stream that was cut, which 'close' tells. */
   receivedAll(): void {
     const stream = this.#stream as ClientHttp2Stream;
-    if (stream.rstCode !== errorCodes.none || this.#missing > 0) return;
+    if (!endStreamCame(stream) || stream.rstCode !== errorCodes.none || this.#missing > 0) return;
     const listener = this.#listener;
     this.#listener = null;
     this.#leave();

@@ -1,6 +1,5 @@
 import type { ServerHttp2Stream } from 'node:http2';
 import type { Field, Trailers } from '../exchange.ts';
-import { errorCodes } from './limits.ts';
 
 /** Who takes a request's body. */
 export interface BodyOwner {
@@ -18,14 +17,18 @@ export class RequestBody {
   readonly #stream: ServerHttp2Stream;
   readonly #owner: BodyOwner;
   #paused = true;
-  #listens = false;
+  #shows = false;
   #trailers: Field[] | null = null;
 
   constructor(stream: ServerHttp2Stream, owner: BodyOwner, hasBody: boolean) {
     this.#stream = stream;
     this.#owner = owner;
     this.complete = !hasBody;
-    if (hasBody) (stream as OwnedStream)[bodyOf] = this;
+    if (!hasBody) return;
+    (stream as OwnedStream)[bodyOf] = this;
+    // A body without a byte ends before anybody asks for it.
+    stream.on('trailers', onTrailers);
+    stream.on('end', onEnd);
   }
 
   /** Bytes that came and were not shown yet. */
@@ -35,10 +38,8 @@ export class RequestBody {
 
   resume(): void {
     this.#paused = false;
-    if (!this.#listens) {
-      this.#listens = true;
-      this.#stream.on('trailers', onTrailers);
-      this.#stream.on('end', onEnd);
+    if (!this.#shows) {
+      this.#shows = true;
       this.#stream.on('data', onData);
     }
     this.#stream.resume();
@@ -62,9 +63,14 @@ export class RequestBody {
     this.#trailers = fields;
   }
 
-  /** @internal END_STREAM, or the end of a stream that was cut: that is told by 'close'. */
+  /** What came last; null where it has not, or was nothing. */
+  get trailers(): Trailers {
+    return this.#trailers;
+  }
+
+  /** @internal END_STREAM, or the end of a stream that was cut, with or without an error: 'close' tells that. */
   ended(): void {
-    if (this.#stream.rstCode !== errorCodes.none || this.complete) return;
+    if (this.#stream.closed || this.complete) return;
     this.complete = true;
     this.#owner.bodyEnded(this.#trailers);
   }

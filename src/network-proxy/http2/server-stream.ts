@@ -58,6 +58,7 @@ export class ServerStream implements ClientStream, BodyOwner, AnswerOwner {
     this.#writer = new AnswerWriter(stream, this, request.method === 'HEAD');
     (stream as OwnedStream)[streamOf] = this;
     stream.on('error', onError);
+    if (request.hasBody || request.upgrade !== null) stream.on('aborted', onAborted);
     stream.on('close', onClose);
   }
 
@@ -83,7 +84,7 @@ export class ServerStream implements ClientStream, BodyOwner, AnswerOwner {
     const listener = this.#session.onRequest(this);
     if (this.#done) return;
     this.#listener = listener;
-    if (this.#body.complete) listener.onRequestEnd(null);
+    if (this.#body.complete) listener.onRequestEnd(this.#body.trailers);
   }
 
   /** A page instead: the request goes nowhere. */
@@ -228,13 +229,19 @@ export class ServerStream implements ClientStream, BodyOwner, AnswerOwner {
     resetStream(this.#stream, code);
   }
 
+  /** @internal A reset without an error would wait until somebody has read what came before it. */
+  aborted(): void {
+    if (!this.#closed && this.#stream.rstCode === errorCodes.none) this.#stream.destroy();
+  }
+
   /** @internal */
   closed(): void {
     if (this.#answering) this.#session.answering(-1);
     const listener = this.#listener;
     this.#listener = null;
-    const cut = !this.#closed && this.#stream.rstCode !== errorCodes.none;
-    if (!this.#done && this.#tunnel === null) listener?.onClientGone('client-reset');
+    const gone = !this.#done && this.#tunnel === null;
+    const cut = !this.#closed && (gone || this.#stream.rstCode !== errorCodes.none);
+    if (gone) listener?.onClientGone('client-reset');
     this.#done = true;
     // What the client had sent before it could know is for nobody.
     if (!this.#body.complete) this.#session.received(streamWindowBytes);
@@ -255,6 +262,10 @@ const noBytes = new Uint8Array(0);
 
 /** 'close' follows, and tells it. */
 function onError(): void {}
+
+function onAborted(this: OwnedStream): void {
+  this[streamOf]?.aborted();
+}
 
 function onClose(this: OwnedStream): void {
   this[streamOf]?.closed();

@@ -14,6 +14,8 @@ export class StreamTransport extends PortableTransport {
     super(stream, resources, peer);
     this.#stream = stream;
     this.#local = local;
+    // While somebody looked for the other side of the tunnel.
+    if (stream.readableEnded) this.streamEnded();
   }
 
   override get local(): PeerAddress {
@@ -22,7 +24,7 @@ export class StreamTransport extends PortableTransport {
 
   /** Node ends a stream that was reset as if END_STREAM had come: 'close' tells what happened. */
   override streamEnded(): void {
-    if (this.#stream.rstCode === errorCodes.none) super.streamEnded();
+    if (this.#stream.rstCode === errorCodes.none && !this.#stream.aborted) super.streamEnded();
   }
 
   protected override resetStream(): void {

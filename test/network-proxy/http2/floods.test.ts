@@ -21,6 +21,15 @@ const attacks: Record<string, { send: (client: FrameClient) => void; codes: numb
       ),
     codes: [calmDown],
   },
+  'rapid reset without an error': {
+    send: (client) =>
+      client.send(
+        times(3000, (i) =>
+          Buffer.concat([frame(1, 5, 1 + 2 * i, get), frame(3, 0, 1 + 2 * i, Buffer.alloc(4))]),
+        ),
+      ),
+    codes: [calmDown],
+  },
   'requests that break a rule': {
     send: (client) => client.send(times(3000, (i) => frame(1, 5, 1 + 2 * i, malformed))),
     codes: [calmDown, 1, 2],

@@ -264,3 +264,53 @@ test('a WebSocket over HTTP/2 goes on over HTTP/2 where the backend takes it', a
   await stage.close();
   await backend.close();
 });
+
+// W4
+test('a WebSocket over HTTP/2 whose client ends before it is open is half closed', async () => {
+  let ended = false;
+  const { backend } = await upgradingBackend((_, socket) => {
+    socket.on('end', () => {
+      ended = true;
+      socket.end('bye');
+    });
+    socket.resume();
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  });
+  const stage = await Http2Stage.open({ route: routeTo(forward([target(backend.port)])) });
+  const client = new FrameClient(stage.port);
+  client.send(frame(1, 4, 1, plainHead(Object.entries(connect))), frame(0, 1, 1));
+  await eventually('the backend hears of it', () => ended);
+  await eventually('so does the client', () =>
+    client.frames.some(({ type, flags }) => type === 0 && (flags & 1) === 1),
+  );
+  await eventually('it is over', () => stage.core.entries.length === 1);
+  assert.deepEqual([stage.core.entries[0]?.status, stage.core.entries[0]?.error], [101, null]);
+  client.socket.destroy();
+  await stage.close();
+  await backend.close();
+});
+
+for (const code of [0, 8]) {
+  // W4
+  test(`a WebSocket over HTTP/2 that is reset with ${code} is reset at the backend, not ended`, async () => {
+    const fates: string[] = [];
+    const { backend } = await upgradingBackend((_, socket) => {
+      socket.on('end', () => fates.push('end'));
+      socket.on('close', () => fates.push('close'));
+      socket.resume();
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    });
+    const stage = await Http2Stage.open({ route: routeTo(forward([target(backend.port)])) });
+    const client = new FrameClient(stage.port);
+    client.send(frame(1, 4, 1, plainHead(Object.entries(connect))));
+    await eventually('it is open', () => client.frames.some(({ type }) => type === 1));
+    client.send(frame(0, 0, 1, Buffer.from('half')), frame(3, 0, 1, Buffer.from([0, 0, 0, code])));
+    await eventually('the backend hears of it', () => fates.includes('close'));
+    assert.deepEqual(fates, ['close']);
+    await eventually('it is over', () => stage.core.entries.length === 1);
+    assert.equal(stage.core.entries[0]?.error, 'client-reset');
+    client.socket.destroy();
+    await stage.close();
+    await backend.close();
+  });
+}
