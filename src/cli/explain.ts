@@ -3,7 +3,7 @@ import type { Explanation } from '../routing/explain.ts';
 import { explain as explainOptions } from '../smart-proxy/explain.ts';
 import { AdminClient } from './admin-client.ts';
 import { type ConfigurationChoice, configurationSource, namingFile } from './configuration.ts';
-import { json, printable, type Terminal, table } from './terminal.ts';
+import { json, printable, type Terminal, table, wrapped } from './terminal.ts';
 
 export interface ExplainChoice extends ConfigurationChoice {
   client?: string | undefined;
@@ -22,9 +22,12 @@ export async function explain(target: string, choice: ExplainChoice, terminal: T
   terminal.out(choice.json ? json(explanation) : describe(target, explanation));
 }
 
-async function askInstance(target: string, { admin, client }: ExplainChoice): Promise<Explanation> {
+/** A running instance tells the story of a connection, too. */
+type Explained = Explanation & { story?: string };
+
+async function askInstance(target: string, { admin, client }: ExplainChoice): Promise<Explained> {
   const query = new URLSearchParams({ target, ...(client !== undefined && { client }) });
-  return (await new AdminClient(admin).get(`/api/v1/explain?${query}`)) as Explanation;
+  return (await new AdminClient(admin).get(`/api/v1/explain?${query}`)) as Explained;
 }
 
 async function askConfiguration(target: string, choice: ExplainChoice): Promise<Explanation> {
@@ -36,7 +39,13 @@ async function askConfiguration(target: string, choice: ExplainChoice): Promise<
   });
 }
 
-function describe(target: string, { route, listener, candidates }: Explanation): string {
+/** What happened comes first, where the question is about a connection that is known. */
+function describe(target: string, { story, ...explanation }: Explained): string {
+  if (story === undefined) return describeRoutes(target, explanation);
+  return `${wrapped(story)}\n\n${describeRoutes('A connection like it', explanation)}`;
+}
+
+function describeRoutes(target: string, { route, listener, candidates }: Explanation): string {
   const answer = route === null ? 'no route takes it' : `takes the route ${route}`;
   const where = listener === null ? 'nothing listens there' : `listener ${listener}`;
   const rows = candidates.map((candidate) => [candidate.route, candidate.outcome, candidate.why]);

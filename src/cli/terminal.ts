@@ -50,6 +50,19 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return `${lines.join('\n')}\n`;
 }
 
+/** Lines of at most so many characters, broken between words. */
+export function wrapped(text: string, width = process.stdout.columns ?? 100): string {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of printable(text).split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line].join('\n');
+}
+
 export function json(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }

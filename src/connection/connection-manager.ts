@@ -18,6 +18,8 @@ import { EndedRecords } from './ended-records.ts';
 import { type ClosingEffect, closingEffect, reasonOfDeadline } from './ending-policy.ts';
 import { RecordIndex } from './record-index.ts';
 import { type RecordSummary, summarize } from './record-summary.ts';
+import { alikeToday } from './story/alike.ts';
+import { tellStory } from './story/story.ts';
 import type { TimeoutManager } from './timeout-manager.ts';
 
 /** A cause as the manager takes it; `effect` overrides what the policy would do to the sockets. */
@@ -261,8 +263,25 @@ export class ConnectionManager {
 
   /** One record, live or among the last ended. */
   find(id: string): RecordSummary | undefined {
-    const record = this.#index.get(id) ?? this.#ended.get(id);
+    const record = this.#find(id);
     return record === undefined ? undefined : summarize(record);
+  }
+
+  #find(id: string): ConnectionRecord | undefined {
+    return this.#index.get(id) ?? this.#ended.get(id);
+  }
+
+  /** What happened to a connection that lives or is among the last ended, in plain sentences. */
+  story(id: string): string | undefined {
+    const record = this.#find(id);
+    if (record === undefined) return undefined;
+    const ended = this.#ended.newest(Number.POSITIVE_INFINITY);
+    const { timeouts } = record;
+    return tellStory(summarize(record), {
+      timeouts,
+      now: this.#clock.wallTime(),
+      alike: alikeToday(record, ended, this.#ended.isComplete),
+    });
   }
 
   summaryOf(record: ConnectionRecord): RecordSummary {

@@ -68,6 +68,8 @@ export class ConnectionRecord {
   /** Bytes of a PROXY header that was read from the client: not payload. */
   proxyHeaderBytes = 0;
   viaNetworkProxy = false;
+  /** HTTP requests that it has begun. */
+  requests = 0;
   /** Another process of ours brought it: its record there, and the address that the client asked for. */
   outer: { readonly id: string; readonly destination: PeerAddress } | null = null;
   /** The client was joined to a target or a handler: from here on an abrupt ending resets both sides. */

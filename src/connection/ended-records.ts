@@ -25,6 +25,11 @@ export class EndedRecords {
     return this.#ring.find((record) => record.id === id);
   }
 
+  /** Whether every record that was added is still here. */
+  get isComplete(): boolean {
+    return this.total === this.#ring.length;
+  }
+
   newest(limit: number): ConnectionRecord[] {
     const inOrder = [...this.#ring.slice(this.#next), ...this.#ring.slice(0, this.#next)];
     return inOrder.reverse().slice(0, limit);

@@ -16,6 +16,8 @@ export interface RecordSummary {
     alpn: readonly string[];
   } | null;
   viaNetworkProxy: boolean;
+  /** HTTP requests that it has begun. */
+  requests: number;
   clientEnded: boolean;
   targetEnded: boolean;
   startedAt: string;
@@ -38,6 +40,7 @@ export function summarize(record: ConnectionRecord): RecordSummary {
     target: record.targetAddress,
     tls: tlsSummary(record),
     viaNetworkProxy: record.viaNetworkProxy,
+    requests: record.requests,
     clientEnded: record.clientEnded,
     targetEnded: record.targetEnded,
     startedAt: new Date(startedAtWall).toISOString(),

@@ -68,6 +68,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     const { observer, meter, clock } = planner.services;
     this.#meter = meter;
     this.#startedAt = client.record.lastActivityAt;
+    client.record.requests++;
     this.#method = client.request.method;
     this.#notes = observer === null ? null : new RequestNotes(client, this.#requestId, clock.now());
   }
@@ -335,9 +336,22 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     fromClient = this.#client.bytesIn,
   ): void {
     this.#count(status);
+    if (code !== null) this.#noteFailure(code, status);
     if (this.#notes === null) return;
     const { observer, clock } = this.#planner.services;
     observer?.requestEnded(this.#notes.entry(code, status, { fromClient, toClient }, clock.now()));
+  }
+
+  /** For the story of the connection. */
+  #noteFailure(error: string, status: number | null): void {
+    const { record } = this.#client;
+    record.note(this.#planner.services.clock.now(), 'request-failed', {
+      requestId: this.#requestId,
+      method: this.#method,
+      route: this.#routeName,
+      status: status ?? this.#status,
+      error,
+    });
   }
 
   /** @param status where the answer is our own */

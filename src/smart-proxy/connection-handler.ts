@@ -7,7 +7,6 @@ import type { ResolvedForward, ResolvedRoute, Timeouts } from '../config/resolve
 import type { CleanupCause, ConnectionManager } from '../connection/connection-manager.ts';
 import type { ConnectionRecord } from '../connection/connection-record.ts';
 import type { TimeoutManager } from '../connection/timeout-manager.ts';
-import type { ClientHello } from '../first-bytes/client-hello.ts';
 import type { ProxyHeader } from '../first-bytes/proxy-header-parser.ts';
 import { type FirstBytes, type FirstBytesFailure, readFirstBytes } from '../first-bytes/reader.ts';
 import {
@@ -150,7 +149,7 @@ export class ConnectionHandler {
     if (result.outcome === 'failed') return this.#refuseFirstBytes(record, result);
     if (result.ended) manager.sideEnded(record, 'client');
     record.lastActivityAt = clock.now();
-    if (result.hello !== null) noteHello(record, result.hello, clock.now());
+    noteFirstBytes(record, result, clock.now());
     if (result.unwantedProxyHeader) record.note(clock.now(), 'proxy-header-not-trusted');
     this.#route(record, result);
   }
@@ -243,8 +242,12 @@ function speaksOnlyTls(table: PortTable): boolean {
   return table.routes.every((route) => route.match.protocol === 'tls');
 }
 
-function noteHello(record: ConnectionRecord, hello: ClientHello, now: number): void {
+function noteFirstBytes(record: ConnectionRecord, { hello, kind, bytes }: FirstBytes, now: number): void {
+  if (hello === null) {
+    if (kind !== 'none') record.note(now, 'first-bytes', { kind, bytes: bytes.length });
+    return;
+  }
   const { serverName, alpn, ech } = hello;
   record.hello = { serverName, alpn };
-  record.note(now, 'hello', { serverName, ...(ech ? { ech: 'outer' } : {}) });
+  record.note(now, 'hello', { serverName, bytes: bytes.length, ...(ech ? { ech: 'outer' } : {}) });
 }

@@ -73,7 +73,7 @@ function explain(
   proxy: ControlledProxy,
   target: string,
   client?: string,
-): Explanation & { connection?: RecordSummary } {
+): Explanation & { connection?: RecordSummary; story?: string } {
   const assembly = proxy.assembly();
   if (assembly === null)
     throw new SmartProxyError('not-running', 'the proxy does not run', { source: 'proxy' });
@@ -82,15 +82,17 @@ function explain(
   if (query === undefined) throw unreadableTarget(target);
   const ports = new Map(assembly.listeners.all().map(({ key, port }) => [key, port]));
   const explanation = explainConnection(assembly.index, query, ports);
-  return connection === undefined ? explanation : { ...explanation, connection };
+  if (connection === undefined) return explanation;
+  return { ...explanation, connection, story: assembly.manager.story(target) ?? '' };
 }
 
-function queryOf({ client, localPort, tls }: RecordSummary): ExplainQuery {
+function queryOf({ client, localPort, tls, events }: RecordSummary): ExplainQuery {
+  const first = events.find(({ what }) => what === 'first-bytes')?.kind ?? 'none';
   return {
     port: localPort,
     localAddress: null,
     clientIp: client.ip,
-    kind: tls === null ? 'other' : 'tls',
+    kind: tls === null ? (first as ExplainQuery['kind']) : 'tls',
     serverName: tls?.serverName ?? null,
     alpn: tls?.alpn ?? [],
   };

@@ -190,6 +190,11 @@ export class Stage implements AsyncDisposable {
     return client;
   }
 
+  /** Closes every client so far: a proxy that has sent its FIN waits for theirs. */
+  endClients(): void {
+    for (const client of this.#clients) client.socket.destroy();
+  }
+
   /** A client that the test itself closes: for many, of which nothing is kept. */
   visit(port: number): Peer {
     return Peer.connect(port);
