@@ -1,4 +1,5 @@
 import { normalizeAddress } from '../base/address.ts';
+import { errorCode, errorMessage } from '../base/errors.ts';
 import type { ControlPort } from './control-port.ts';
 import { failure, ok, type Reply } from './reply.ts';
 
@@ -21,6 +22,7 @@ const maxHistorySeconds = 300;
 const defaultHistorySeconds = 60;
 const maxTargetLength = 2_048;
 const maxIdLength = 128;
+const maxNameLength = 255;
 
 /** By path; `*` stands for one segment. */
 const resources: Readonly<Record<string, Resource>> = {
@@ -34,6 +36,7 @@ const resources: Readonly<Record<string, Resource>> = {
   'api/v1/routes': { GET: (control) => ok({ routes: control.routes() }) },
   'api/v1/certificates': { GET: (control) => ok({ certificates: control.certificates() }) },
   metrics: { GET: showMetrics },
+  'api/v1/certificates/*/renew': { POST: renewCertificate },
   'api/v1/explain': { GET: explain },
   'api/v1/reload': { POST: reload },
   'api/v1/drain': { POST: drain },
@@ -57,7 +60,8 @@ export async function answer(control: ControlPort, request: ApiRequest): Promise
 function pathKey(path: readonly string[]): string {
   const key = path.join('/');
   if (Object.hasOwn(resources, key)) return key;
-  return path.length === 4 && key.startsWith('api/v1/connections/') ? 'api/v1/connections/*' : '';
+  const pattern = [...path.slice(0, 3), '*', ...path.slice(4)].join('/');
+  return path.length > 3 && Object.hasOwn(resources, pattern) ? pattern : '';
 }
 
 function unknownPath(path: string): Reply {
@@ -80,6 +84,16 @@ function showConnection(control: ControlPort, { path }: ApiRequest): Reply {
 function endConnection(control: ControlPort, { path }: ApiRequest): Reply {
   const id = idOf(path);
   return control.terminate(id) ? ok({ id, terminated: true }) : noConnection();
+}
+
+async function renewCertificate(control: ControlPort, { path }: ApiRequest): Promise<Reply> {
+  const name = (path[3] ?? '').slice(0, maxNameLength);
+  try {
+    return ok({ certificate: await control.renewCertificate(name) });
+  } catch (error) {
+    if (errorCode(error) !== 'no-such-certificate') throw error;
+    return failure(404, 'no-such-certificate', errorMessage(error));
+  }
 }
 
 function idOf(path: readonly string[]): string {

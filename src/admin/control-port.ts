@@ -15,6 +15,8 @@ export interface ControlPort {
   terminations(limit: number, after: number): { terminations: unknown[]; total: number };
   routes(): unknown[];
   certificates(): unknown[];
+  /** Renews one now; resolves with it. Rejects with `no-such-certificate`, `certificates-elsewhere`, or why it failed. */
+  renewCertificate(name: string): Promise<unknown>;
   /** A text for Prometheus; null where nothing is measured. */
   metrics(): Promise<{ contentType: string; text: string } | null>;
   /** What happened in each of the last seconds, oldest first. */

@@ -1,9 +1,10 @@
-import { chmod, mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { errorCode, errorMessage, SmartProxyError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import { syncFolder, writeDurably } from './durable-files.ts';
 import { type IssuedCertificate, isAuthority, LocalAuthority } from './local-authority.ts';
 import { checkCertificate, readPemFile } from './pem.ts';
 
@@ -128,25 +129,6 @@ function authorityName(clock: Clock): string {
     .replace(/[^A-Za-z0-9.-]/g, '-')
     .slice(0, 22);
   return `SmartProxy local authority (${machine}, ${new Date(clock.wallTime()).toISOString().slice(0, 10)})`;
-}
-
-async function writeDurably(file: string, text: string, mode: number): Promise<void> {
-  const handle = await open(file, 'wx', mode);
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 const startAnew = (files: AuthorityFiles): string =>

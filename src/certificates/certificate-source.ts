@@ -1,7 +1,7 @@
 import type { SecureContext } from 'node:tls';
 import { normalizeAddress } from '../base/address.ts';
 import { SmartProxyError } from '../base/errors.ts';
-import type { ResolvedCertificate, ResolvedRoute, ResolvedTls } from '../config/resolved.ts';
+import type { PortRange, ResolvedCertificate, ResolvedRoute, ResolvedTls } from '../config/resolved.ts';
 import type { Certificate } from './certificate.ts';
 
 /** What is known when a certificate has to be shown. */
@@ -38,24 +38,35 @@ export interface CertificateSource {
 export type ContextAnswer = SecureContext | SmartProxyError;
 export type CertificateAnswer = Certificate | SmartProxyError;
 
-/** A certificate as people ask for it. No keys. */
+/** A certificate as people ask for it. No keys. What is null is not there, or not known. */
 export interface CertificateStatus {
   readonly source: 'files' | 'inline' | 'local' | 'auto';
   readonly names: readonly string[];
-  readonly subject: string;
-  readonly issuer: string;
-  /** ISO 8601. */
-  readonly validFrom: string;
-  /** ISO 8601. */
-  readonly validTo: string;
+  readonly subject: string | null;
+  readonly issuer: string | null;
+  /** ISO 8601, like every time here. */
+  readonly validFrom: string | null;
+  readonly validTo: string | null;
   /** SHA-256. */
-  readonly fingerprint: string;
+  readonly fingerprint: string | null;
   readonly certFile: string | null;
   /** Why a newer one does not serve; null: nothing is wrong. */
   readonly problem: string | null;
+  /** Of `auto`: the directory of the authority. */
+  readonly authority: string | null;
+  /** Of `auto`: when it came. */
+  readonly issuedAt: string | null;
+  /** Of `auto`: when it is to be renewed. */
+  readonly renewAt: string | null;
+  /** Of `auto`: when what failed is tried again. */
+  readonly nextAttemptAt: string | null;
+  /** Of `auto`: an order is under way, here or in another process. */
+  readonly ordering: boolean;
+  /** Of `auto`: a page of the authority that tells why it wants another time. */
+  readonly suggestion: string | null;
 }
 
-/** Where certificates for `auto` come from: ACME, in a version that has it. */
+/** Where certificates for `auto` come from. */
 export interface AutomaticCertificates {
   /**
    * The certificate for a name, or the promise of one that is being ordered. Never throws or
@@ -72,12 +83,13 @@ export interface CertificateRule {
   /** Normalised patterns, as in `match.domains`; null: any name or none. */
   readonly domains: readonly string[] | null;
   readonly tls: ResolvedTls;
+  readonly ports: readonly PortRange[];
 }
 
 /** The routes that bring a certificate: others have none, or that of the routes beside them. */
 export function certificateRules(routes: readonly ResolvedRoute[]): CertificateRule[] {
   return routes.flatMap(({ name, match, tls, inheritsTls }) =>
-    tls === null || inheritsTls ? [] : [{ route: name, domains: match.domains, tls }],
+    tls === null || inheritsTls ? [] : [{ route: name, domains: match.domains, tls, ports: match.ports }],
   );
 }
 
@@ -106,6 +118,8 @@ export function statusOf(
     validFrom: new Date(validFromMs).toISOString(),
     validTo: new Date(validToMs).toISOString(),
     ...{ certFile: file.certFile, problem: file.problem },
+    ...{ authority: null, issuedAt: null, renewAt: null, nextAttemptAt: null },
+    ...{ ordering: false, suggestion: null },
   };
 }
 
@@ -114,7 +128,7 @@ export function automaticMissing(name: string | null): SmartProxyError {
   const what = name === null ? 'a client that asks for no name' : JSON.stringify(name);
   return new SmartProxyError(
     'certificate-unavailable',
-    `no certificate for ${what}: 'auto' comes with ACME, which this version does not have yet (write certificate: 'local', or give files)`,
+    `no certificate for ${what}: 'auto' orders certificates for names (write certificate: 'local', or give files)`,
     { source: 'config' },
   );
 }

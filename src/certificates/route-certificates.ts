@@ -141,8 +141,9 @@ export class RouteCertificates implements CertificateSource {
       return () => loaded.certificate;
     }
     for (const pattern of rule.domains ?? [null]) {
-      const { from } = sourceFor(setting, pattern);
-      if (from === 'local') await this.#options.local.prepare();
+      // Some of any names are local.
+      const isAny = setting.from === 'default' && (pattern === null || pattern === '*');
+      if (isAny || sourceFor(setting, pattern).from === 'local') await this.#options.local.prepare();
       else if (this.#options.automatic === undefined) throw automaticMissing(pattern);
     }
     return null;

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { packageVersion } from '../base/package-version.ts';
 import { type ExitCode, exitCodeOf, json, type Terminal, tellFailure } from './terminal.ts';
 
 // A command loads what it needs when it runs: `status` should not wait for the proxy's own code.
@@ -29,6 +29,7 @@ function createProgram(terminal: Terminal, setCode: (code: ExitCode) => void): C
   addRunning(program);
   addConfiguration(program, terminal, setCode);
   addControl(program, terminal);
+  addCertificates(program, terminal);
   return program;
 }
 
@@ -120,6 +121,29 @@ function addControl(program: Command, terminal: Terminal): void {
   );
 }
 
+function addCertificates(program: Command, terminal: Terminal): void {
+  const commands = () => import('./certificates.ts');
+  const all = program
+    .command('certificates')
+    .description('the certificates of a running instance: where from, until when, and when they are renewed');
+  withAdmin(all).action(async (choice) => (await commands()).certificates(choice, terminal));
+  const renews = all
+    .command('renew')
+    .description('order a certificate anew now')
+    .argument('<name>', 'a name that it is for');
+  withAdmin(renews).action(async (name, _choice, command) =>
+    (await commands()).renew(name, command.optsWithGlobals(), terminal),
+  );
+  const imports = all
+    .command('import')
+    .description('take over certificates that other programs ordered, such as those of Certbot')
+    .argument('<folder>', 'PEM files: chains and their keys, at any depth')
+    .option('--directory <folder>', 'where certificates are kept (default: as the configuration says)');
+  withJson(withConfiguration(imports)).action(async (folder, _choice, command) =>
+    (await commands()).importFolder(folder, command.optsWithGlobals(), terminal),
+  );
+}
+
 function withConfiguration(command: Command): Command {
   return command.option('--config <file>', 'the configuration (default: smartproxy.config.* in this folder)');
 }
@@ -136,9 +160,4 @@ function withJson(command: Command): Command {
 
 function collect(value: string, before: string[] = []): string[] {
   return [...before, value];
-}
-
-function packageVersion(): string {
-  const file = new URL('../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }

@@ -5,9 +5,9 @@ import type { ProcessLogger } from '../base/logger-pino.ts';
 import type { Environment } from '../config/environment.ts';
 import { resolveOptions } from '../config/resolve.ts';
 import type { SmartProxyOptions } from '../config/schema.ts';
+import { portHolder } from '../smart-proxy/port-holder.ts';
 import { SmartProxy } from '../smart-proxy/smart-proxy.ts';
 import { namingFile } from './configuration.ts';
-import { portHolder } from './port-holder.ts';
 
 export interface ServeOptions {
   input: unknown;

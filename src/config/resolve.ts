@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type * as z from 'zod';
 import { formatAdminListen, isLocalOnly, parseAdminListen } from './admin-listen.ts';
+import { checkAutomatic } from './check-automatic.ts';
 import { checkLoops } from './check-loops.ts';
 import { checkRoute, type Findings, uncappedBuffers } from './check-route.ts';
 import { checkRoutes } from './check-routes.ts';
@@ -32,6 +33,9 @@ export function resolveOptions(
     limits: { ...defaultLimits(environment), ...defined(written.limits) },
   };
   const routes = resolveRoutes(written.routes, process, environment, findings);
+  const automatic = checkAutomatic(routes, written.certificates?.acme ?? null);
+  findings.problems.push(...automatic.problems);
+  findings.warnings.push(...automatic.warnings);
   const admin = resolveAdmin(written.admin, environment, findings.problems);
   findings.problems.push(...checkNetworkProxy(written.networkProxy));
   findings.warnings.push(...uncappedBuffers(written.limits, 'limits'));

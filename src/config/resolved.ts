@@ -52,6 +52,9 @@ export interface AcmeOptions {
   readonly ask?: string | ((name: string) => boolean | Promise<boolean>) | undefined;
   readonly rootFile?: string | undefined;
   readonly profile?: string | undefined;
+  readonly keyType?: 'p256' | 'rsa2048' | undefined;
+  readonly httpPort?: number | undefined;
+  readonly dnsServers?: readonly string[] | undefined;
 }
 
 /** How a program answers DNS challenges. */

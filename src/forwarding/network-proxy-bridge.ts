@@ -1,5 +1,7 @@
 import { bridgeTlvType, signBridge } from '../base/bridge-proof.ts';
 import type { Endpoint, Transport } from '../base/transport.ts';
+import type { Answer } from '../certificates/acme/challenge-answers.ts';
+import type { Certificate } from '../certificates/certificate.ts';
 import type { ConnectionObserver } from '../connection/connection-observer.ts';
 import type { ConnectionRecord } from '../connection/connection-record.ts';
 import type { HttpSite } from '../routing/http-site.ts';
@@ -18,6 +20,12 @@ export interface Arrival {
 /** NetworkProxy in this process. */
 export interface TerminatingEndpoint {
   accept(record: ConnectionRecord, site: HttpSite, arrival: Arrival & { readonly overBridge: boolean }): void;
+  /** Takes over a connection by which an authority asks for the proof of a name. */
+  acceptChallenge(
+    record: ConnectionRecord,
+    certificate: Answer<Certificate>,
+    arrival: Arrival & { readonly overBridge: boolean },
+  ): void;
 }
 
 /** Which NetworkProxy connections go to. */
@@ -67,6 +75,17 @@ export class NetworkProxyBridge implements ConnectionObserver {
       return end.endpoint.accept(record, site, { ...arrival, overBridge });
     }
     this.forwardToNetworkProxy(record.id, record.client, record, arrival.firstBytes, end.port, () => {});
+  }
+
+  /** As `accept`, for an authority that asks for a proof. Only the process that orders has one: it is this one. */
+  acceptChallenge(record: ConnectionRecord, certificate: Answer<Certificate>, arrival: Arrival): void {
+    const end = this.#end;
+    if (end.mode === 'in-process') {
+      const overBridge = !end.alone || record.outer !== null;
+      return end.endpoint.acceptChallenge(record, certificate, { ...arrival, overBridge });
+    }
+    const error = new Error('a proof was asked for where nothing is ordered');
+    this.#services.manager.initiateCleanupOnce(record, { reason: 'internal-error', error });
   }
 
   /**

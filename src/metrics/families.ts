@@ -23,7 +23,8 @@ export interface MetricsSources {
 export interface CertificateExpiry {
   readonly names: readonly string[];
   /** ISO 8601. */
-  readonly validTo: string;
+  /** Null: it is not there yet. */
+  readonly validTo: string | null;
 }
 
 /** Targets may be the result of a function, names of certificates whatever clients ask for: each told one by one up to here. */
@@ -174,6 +175,7 @@ function poolLines(pools: ReturnType<MetricsSources['networkProxy']>['pools']): 
 function certificateLines(sources: MetricsSources): Line[] {
   const byDomain = new Map<string, number>();
   for (const { names, validTo } of sources.certificates()) {
+    if (validTo === null) continue;
     const seconds = Math.round((Date.parse(validTo) - sources.wallTime()) / 1000);
     for (const name of names) {
       const domain = byDomain.has(name) || byDomain.size < maxLabelledDomains ? name : others;

@@ -3,6 +3,7 @@ import { DeadlineQueue } from '../base/deadline-queue.ts';
 import type { Logger } from '../base/logger.ts';
 import { AddressSet } from '../base/prefix-trie.ts';
 import type { Dial } from '../base/transport.ts';
+import type { ChallengeAnswers } from '../certificates/acme/challenge-answers.ts';
 import type { CertificateSource } from '../certificates/certificate-source.ts';
 import type { TargetContexts } from '../certificates/target-contexts.ts';
 import type { Limits, ResolvedOptions } from '../config/resolved.ts';
@@ -33,6 +34,8 @@ export interface EngineConfiguration {
   readonly index: RouteIndex;
   readonly certificates: CertificateSource;
   readonly targetContexts: TargetContexts;
+  /** What authorities are answered that prove names for us; null: nothing is ordered. */
+  readonly challenges: ChallengeAnswers | null;
 }
 
 export interface EngineServices {
@@ -121,6 +124,7 @@ export class Engine {
     return {
       ...{ clock, selectors, meter, deadlines: this.#deadlines, pools: this.#pools },
       trustForwarded: () => this.#trusted,
+      challenges: () => this.#configuration.challenges,
       admit: (route, record) => security.admitRequest(route, record.clientAddress.ip),
       release: (route, record) => security.releaseRequest(route, record.clientAddress.ip),
       get observer() {

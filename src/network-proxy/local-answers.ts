@@ -22,3 +22,12 @@ export function respondAnswer({ status, headers, body }: Respond): LocalAnswer {
   if (!typed) fields.push(['Content-Type', 'text/plain; charset=utf-8']);
   return { status, fields, body: Buffer.from(body), close: false };
 }
+
+/** What an authority asked for (RFC 8555 §8.3). */
+export function challengeAnswer(keyAuthorization: string): LocalAnswer {
+  const fields: Field[] = [
+    ['Content-Type', 'application/octet-stream'],
+    ['Cache-Control', 'no-store'],
+  ];
+  return { status: 200, fields, body: Buffer.from(keyAuthorization), close: false };
+}

@@ -80,8 +80,21 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
   // ── routing ──────────────────────────────────────────────────────────────────────────────────
 
   start(): void {
-    const { request, record } = this.#client;
+    const { request } = this.#client;
     if (request.method === 'CONNECT' && request.upgrade === null) return this.#refuse(501, 'connect-method');
+    const challenge = this.#planner.challengeAnswer(request);
+    if (challenge === null) return this.#findRoute();
+    if (!(challenge instanceof Promise)) return this.#answer(challenge);
+    request.keep();
+    void challenge.then((answer) => {
+      if (this.#done) return;
+      if (answer === null) this.#findRoute();
+      else this.#answer(answer);
+    });
+  }
+
+  #findRoute(): void {
+    const { record } = this.#client;
     const route = this.#planner.match(this.#client);
     if (route === 'no-route') return this.#refuse(404, 'no-route');
     if (route === 'misdirected') return this.#refuse(421, 'misdirected');

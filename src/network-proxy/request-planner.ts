@@ -2,13 +2,15 @@ import type { Clock } from '../base/clock.ts';
 import type { DeadlineQueue } from '../base/deadline-queue.ts';
 import type { AddressSet } from '../base/prefix-trie.ts';
 import type { TerminationReason } from '../base/termination.ts';
+import { type Answer, type ChallengeAnswers, tokenOf } from '../certificates/acme/challenge-answers.ts';
 import type { ResolvedForward, ResolvedRoute } from '../config/resolved.ts';
 import type { ConnectionRecord } from '../connection/connection-record.ts';
 import type { Selection, TargetSelector } from '../targets/target-selector.ts';
 import { encodeProxyHeader } from '../transport/proxy-header.ts';
 import type { Meter, RequestObserver } from './access-log.ts';
-import type { ClientStream, HttpRequest } from './exchange.ts';
+import type { ClientStream, HttpRequest, LocalAnswer } from './exchange.ts';
 import { type AddedMemory, HeaderRules } from './headers/header-rules.ts';
+import { challengeAnswer } from './local-answers.ts';
 import type { KeptPool, Pools } from './pool/pools.ts';
 
 /**
@@ -25,6 +27,8 @@ export interface ForwarderServices {
   readonly deadlines: DeadlineQueue;
   readonly pools: Pools;
   readonly selectors: { of(route: ResolvedRoute): TargetSelector };
+  /** What authorities are answered; null: nothing is ordered. */
+  challenges(): ChallengeAnswers | null;
   /** Whose word about clients is kept. */
   trustForwarded(): AddressSet;
   /**
@@ -62,6 +66,17 @@ export class RequestPlanner {
 
   match(stream: ClientStream): ReturnType<MatchRequest> {
     return this.#match(stream.request, stream.record);
+  }
+
+  /** The answer to an authority that proves a name for us; null: the request is none of these (C3). */
+  challengeAnswer({ path, method, host }: HttpRequest): Answer<LocalAnswer> {
+    const challenges = this.services.challenges();
+    if (challenges === null) return null;
+    const token = method === 'GET' || method === 'HEAD' ? tokenOf(path) : null;
+    if (token === null) return null;
+    const answer = challenges.http(host, token);
+    if (!(answer instanceof Promise)) return answer === null ? null : challengeAnswer(answer);
+    return answer.then((text) => (text === null ? null : challengeAnswer(text)));
   }
 
   rulesOf(route: ForwardRoute): HeaderRules {

@@ -1,14 +1,18 @@
 import type { Duplex } from 'node:stream';
 import type { Transport } from '../base/transport.ts';
+import { type Answer, challengeProtocol } from '../certificates/acme/challenge-answers.ts';
+import type { Certificate } from '../certificates/certificate.ts';
 import { isPerRequest } from '../config/connection-kind.ts';
 import type { ResolvedTls } from '../config/resolved.ts';
 import type { ConnectionRecord } from '../connection/connection-record.ts';
 import type { HttpSite } from '../routing/http-site.ts';
 import type { SocketBackedTransport } from '../transport/transport-factory.ts';
+import { ChallengeCertificate, challengeTls } from './challenge-certificate.ts';
 import type { ConnectionTracking } from './connection-tracking.ts';
 import { TicketKeys } from './ticket-keys.ts';
 import { type HandshakeServices, type Secured, TlsHandshake } from './tls-handshake.ts';
 import { HandedOverTransport } from './tls-transport.ts';
+import { TrustDomain } from './trust-domain.ts';
 import { TrustDomains } from './trust-domains.ts';
 
 /** What a connection speaks once its TLS has ended, or where it had none. Each takes the record over. */
@@ -57,10 +61,14 @@ export interface Arrival {
 export class TerminatingEndpoint {
   readonly #options: EndpointOptions;
   readonly #domains: TrustDomains;
+  /** Of its own: what an authority was shown says nothing about clients. */
+  readonly #challenges: TrustDomain;
 
   constructor(options: EndpointOptions) {
     this.#options = options;
-    this.#domains = new TrustDomains(new TicketKeys(options.services.clock));
+    const tickets = new TicketKeys(options.services.clock);
+    this.#domains = new TrustDomains(tickets);
+    this.#challenges = new TrustDomain(challengeProtocol, challengeTls, tickets);
   }
 
   /** Takes a connection over that was routed to a site. From here on only its record tells of it. */
@@ -75,6 +83,28 @@ export class TerminatingEndpoint {
   /** After a reload. Sessions that were made before it can still be resumed. */
   reloaded(): void {
     this.#domains.clear();
+  }
+
+  /**
+   * Takes over a connection by which an authority asks for the proof of a name, in state `routing`: a
+   * handshake with the certificate that proves it, and no more (RFC 8737 §3).
+   */
+  acceptChallenge(record: ConnectionRecord, certificate: Answer<Certificate>, arrival: Arrival): void {
+    record.viaNetworkProxy = true;
+    this.#options.tracking.setupConnectionTracking(record, arrival.overBridge);
+    const source = new ChallengeCertificate(certificate);
+    const services = { ...this.#options.services, certificates: () => source };
+    const terms = {
+      tls: challengeTls,
+      domain: this.#challenges,
+      localAddress: null,
+      alpn: challengeTls.alpn,
+    };
+    new TlsHandshake(services, record, terms, arrival.firstBytes, (secured) => {
+      secured.open();
+      services.manager.transition(record, 'established');
+      services.manager.initiateCleanupOnce(record, { reason: 'responded' });
+    }).start();
   }
 
   #beginHandshake(record: ConnectionRecord, site: HttpSite, tls: ResolvedTls, firstBytes: Uint8Array): void {

@@ -21,6 +21,12 @@ import type { Meter } from './access-log.ts';
 import { DecryptedTransport, HandedOverTransport } from './tls-transport.ts';
 import type { NamelessTerms, ServerHandshake, TrustDomain } from './trust-domain.ts';
 
+/** What a handshake asks of certificates. */
+export type HandshakeCertificates = Pick<
+  CertificateSource,
+  'contextFor' | 'certificateFor' | 'authoritiesFor'
+>;
+
 export interface HandshakeServices {
   readonly clock: Clock;
   readonly manager: ConnectionManager;
@@ -29,7 +35,7 @@ export interface HandshakeServices {
   /** Null: nobody counts. */
   readonly meter: Meter | null;
   /** Of the configuration in force. */
-  readonly certificates: () => CertificateSource;
+  readonly certificates: () => HandshakeCertificates;
 }
 
 export interface HandshakeTerms {

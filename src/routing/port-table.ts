@@ -99,6 +99,12 @@ export class PortTable {
     return domain === null ? undefined : this.#sites.get(domain);
   }
 
+  /** Whether TLS for a name ends here, for some of its clients at least. */
+  endsTlsFor(name: string): boolean {
+    for (const site of this.#sites.values()) if (site.tlsFor(name) !== null) return true;
+    return false;
+  }
+
   #compileSites(scope: string): Map<string, HttpSite> {
     const byDomain = new Map<string, ResolvedRoute[]>();
     for (const route of this.routes) {

@@ -3,7 +3,8 @@ import { type Clock, systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { AddressSet } from '../base/prefix-trie.ts';
 import type { Dial } from '../base/transport.ts';
-import type { ResolvedOptions } from '../config/resolved.ts';
+import type { CertificateFailed, CertificateIssued } from '../certificates/acme/acme-services.ts';
+import type { ResolvedOptions, ResolvedRoute } from '../config/resolved.ts';
 import { ConnectionManager } from '../connection/connection-manager.ts';
 import type { ConnectionRecord } from '../connection/connection-record.ts';
 import { SelfAudit } from '../connection/self-audit.ts';
@@ -16,6 +17,7 @@ import { createDial } from '../transport/dial.ts';
 import { createDns, type Dns } from '../transport/dns.ts';
 import { TransportFactory } from '../transport/transport-factory.ts';
 import { BridgeEntrance } from './bridge-entrance.ts';
+import { ChallengeListener } from './challenge-listener.ts';
 import { ConnectionHandler } from './connection-handler.ts';
 import { ConnectionLog } from './connection-log.ts';
 import { DescriptorBudget, openDescriptors } from './descriptor-budget.ts';
@@ -23,7 +25,7 @@ import { Drain } from './drain.ts';
 import type { InheritedSockets } from './inherited-sockets.ts';
 import { ListenerSet } from './listener-set.ts';
 import { Measurement, nothingMeasured } from './measurement.ts';
-import { NetworkProxySide, type PreparedSide } from './network-proxy-side.ts';
+import { NetworkProxySide, type PreparedSide, type SideServices } from './network-proxy-side.ts';
 import type { Statistics } from './statistics.ts';
 
 export interface AssemblyOptions {
@@ -33,6 +35,8 @@ export interface AssemblyOptions {
   descriptorLimit: number;
   inherited: InheritedSockets;
   listenerFailed(error: Error): void;
+  certificateIssued?(event: CertificateIssued): void;
+  certificateFailed?(event: CertificateFailed): void;
   /** Set where this is a NetworkProxy by itself; then with what the proofs of a bridge are made. */
   alone?: { readonly bridgeSecret: Uint8Array | null };
 }
@@ -55,6 +59,7 @@ export class Assembly {
   readonly networkProxy: NetworkProxySide;
   /** Null where the configuration wants no metrics. */
   readonly measurement: Measurement | null;
+  readonly #challenges: ChallengeListener;
   readonly #timeouts: TimeoutManager;
   readonly #transports: TransportFactory;
   readonly #dns: Dns;
@@ -72,6 +77,7 @@ export class Assembly {
     inherited,
     listenerFailed,
     alone,
+    ...told
   }: AssemblyOptions) {
     this.clock = clock;
     this.options = options;
@@ -91,7 +97,13 @@ export class Assembly {
     this.measurement = options.metrics && alone === undefined ? this.#createMeasurement() : null;
     const dial = this.#createDial();
     const selectors = new TargetSelectors();
-    this.networkProxy = this.#createNetworkProxy(dial, selectors, log, alone !== undefined);
+    this.#challenges = this.#createChallengeListener(log);
+    const ordering = {
+      port: this.#challenges,
+      issued: (event: CertificateIssued) => told.certificateIssued?.(event),
+      failed: (event: CertificateFailed) => told.certificateFailed?.(event),
+    };
+    this.networkProxy = this.#createNetworkProxy({ dial, selectors, log, ordering }, alone !== undefined);
     this.handler = this.#createHandler(dial, selectors, budget);
     const secret = alone?.bridgeSecret ?? null;
     const bridge = secret === null ? null : this.#createBridgeEntrance(secret);
@@ -125,10 +137,33 @@ export class Assembly {
     return this.measurement?.timed(dial) ?? dial;
   }
 
-  #createNetworkProxy(dial: Dial, selectors: TargetSelectors, log: Logger, alone: boolean): NetworkProxySide {
+  #createChallengeListener(log: Logger): ChallengeListener {
+    return new ChallengeListener({
+      ...{ clock: this.clock, log },
+      listeners: () => this.listeners,
+      routesAt: (port) => this.#routesAt(port),
+      settings: () => this.options,
+    });
+  }
+
+  #routesAt(port: number): readonly ResolvedRoute[] | null {
+    const keys = new Set(
+      this.listeners
+        .all()
+        .filter((listener) => listener.port === port)
+        .map(({ key }) => key),
+    );
+    const there = this.index.listeners.filter(({ key }) => keys.has(key));
+    return there.length === 0 ? null : there.flatMap(({ routes }) => routes);
+  }
+
+  #createNetworkProxy(
+    given: Pick<SideServices, 'dial' | 'selectors' | 'log' | 'ordering'>,
+    alone: boolean,
+  ): NetworkProxySide {
     const { clock, manager, security } = this;
     const services = {
-      ...{ clock, manager, security, selectors, dial, log },
+      ...{ ...given, clock, manager, security },
       timeouts: this.#timeouts,
       meter: this.measurement?.metrics ?? null,
       resources: this.#transports.resources,
@@ -155,7 +190,9 @@ export class Assembly {
       security: this.security,
       selectors,
       dial,
-      routes: () => this.index,
+      table: (listener, localAddress) =>
+        this.index.table(listener, localAddress) ?? this.#challenges.table(listener),
+      challenges: () => this.networkProxy.challenges,
       descriptorsLeft: () => budget.admits(this.manager.size),
       trustedSources: () => this.#trustedSources,
       processTimeouts: () => this.options.timeouts,
@@ -195,6 +232,20 @@ export class Assembly {
   start(): void {
     this.audit.start();
     this.measurement?.start();
+  }
+
+  /** The listeners of the configuration in force are bound, and no others. */
+  bound(): void {
+    this.networkProxy.started();
+    void this.#challenges.reloaded();
+  }
+
+  /** No connection is accepted any more: nothing can be ordered either. */
+  stopAccepting(): void {
+    this.handler.drain();
+    this.#challenges.close();
+    this.listeners.close();
+    this.networkProxy.drain();
   }
 
   statistics(): Statistics {

@@ -2,6 +2,11 @@ import type { Clock } from '../base/clock.ts';
 import type { AddressSet } from '../base/prefix-trie.ts';
 import type { TerminationReason } from '../base/termination.ts';
 import type { Dial, Transport } from '../base/transport.ts';
+import {
+  type ChallengeAnswers,
+  challengePath,
+  challengeProtocol,
+} from '../certificates/acme/challenge-answers.ts';
 import { isPerRequest } from '../config/connection-kind.ts';
 import type { ResolvedForward, ResolvedRoute, Timeouts } from '../config/resolved.ts';
 import type { CleanupCause, ConnectionManager } from '../connection/connection-manager.ts';
@@ -18,9 +23,8 @@ import {
 import { handle } from '../forwarding/handler.ts';
 import type { NetworkProxyBridge } from '../forwarding/network-proxy-bridge.ts';
 import { passthrough } from '../forwarding/passthrough.ts';
-import type { HttpSite } from '../routing/http-site.ts';
+import { HttpSite } from '../routing/http-site.ts';
 import type { PortTable } from '../routing/port-table.ts';
-import type { RouteIndex } from '../routing/route-index.ts';
 import type { SecurityManager } from '../security/security-manager.ts';
 import type { TargetSelectors } from '../targets/target-selectors.ts';
 
@@ -39,8 +43,13 @@ export interface ConnectionHandlerServices {
   security: SecurityManager;
   selectors: TargetSelectors;
   dial: Dial;
-  /** The routes in force. A reload swaps the reference: a connection sees those of the moment that it asks. */
-  routes(): RouteIndex;
+  /**
+   * What the connections of a listener can take: by the routes in force, which a reload exchanges, so
+   * that a connection sees those of the moment that it asks. Undefined once the listener is gone.
+   */
+  table(listener: string, localAddress: () => string): PortTable | undefined;
+  /** What authorities are answered that prove names for us; null: nothing is ordered here. */
+  challenges(): ChallengeAnswers | null;
   /** Whether one more connection fits the descriptor budget (L23). */
   descriptorsLeft(): boolean;
   /** Those who must send a PROXY header, and are believed. */
@@ -75,7 +84,7 @@ export class ConnectionHandler {
     const { manager, security } = this.#services;
     const { ip } = client.peer;
     const trusted = this.#services.trustedSources().has(ip);
-    const table = this.#services.routes().table(entrance.key, () => client.local.ip);
+    const table = this.#services.table(entrance.key, () => client.local.ip);
     const refusal = this.refusal(ip, trusted);
     if (refusal !== null || table === undefined) {
       manager.refuse(refusal ?? 'no-route', client.peer);
@@ -93,7 +102,7 @@ export class ConnectionHandler {
 
   /** Undefined once a reload took the listener away: the connection was accepted just before. */
   #tableOf({ listener, outer, client }: ConnectionRecord): PortTable | undefined {
-    return this.#services.routes().table(listener, () => (outer?.destination ?? client.local).ip);
+    return this.#services.table(listener, () => (outer?.destination ?? client.local).ip);
   }
 
   /**
@@ -174,6 +183,7 @@ export class ConnectionHandler {
       serverName: first?.hello?.serverName ?? null,
       alpn: first?.hello?.alpn ?? [],
     });
+    if (first !== null && table !== undefined && this.#isChallenge(record, table, first, route)) return;
     if (table === undefined || route === undefined) return this.#noRoute(record, table, first);
     manager.setRoute(record, route);
     const site = table.siteOf(route);
@@ -183,6 +193,35 @@ export class ConnectionHandler {
     security.holdRoute(record);
     if (site !== undefined) this.#bridge(record, site, first);
     else this.#act(record, route, first?.bytes ?? noBytes);
+  }
+
+  /**
+   * Authorities that prove a name for us come by whatever route it has, and are not who a route's
+   * lists mean. What no order of ours waits for goes its way: a backend behind passthrough may have
+   * its own (C3).
+   */
+  #isChallenge(
+    record: ConnectionRecord,
+    table: PortTable,
+    first: FirstBytes,
+    route: ResolvedRoute | undefined,
+  ): boolean {
+    const challenges = this.#services.challenges();
+    const bridge = this.#services.bridge();
+    if (challenges === null || bridge === null) return false;
+    const arrival = { firstBytes: first.bytes, http2: first.http2 };
+    const name = challengedName(first);
+    if (name !== null && table.endsTlsFor(name)) {
+      const certificate = challenges.tls(name);
+      const isOurs = certificate !== null && !(certificate instanceof Promise);
+      // Another process may know more; where the route leads elsewhere it is not asked.
+      const mayBe = certificate !== null && (route === undefined || table.siteOf(route) !== undefined);
+      if (isOurs || mayBe) bridge.acceptChallenge(record, certificate, arrival);
+      return isOurs || mayBe;
+    }
+    if (route !== undefined || !asksForToken(first)) return false;
+    bridge.accept(record, nobodysSite, arrival);
+    return true;
   }
 
   /** To where TLS ends and requests are read: their routes are found, and limited, one by one. */
@@ -237,6 +276,22 @@ export class ConnectionHandler {
 }
 
 const noBytes = new Uint8Array(0);
+
+/** Where requests on clear text end that no route takes: there is only what authorities ask for. */
+const nobodysSite = new HttpSite('challenges', 'clear', [], null);
+
+/** The name that a hello asks for a proof of (RFC 8737 §3: nothing else is offered). */
+function challengedName({ hello }: FirstBytes): string | null {
+  return hello !== null && hello.alpn.length === 1 && hello.alpn[0] === challengeProtocol
+    ? hello.serverName
+    : null;
+}
+
+const tokenRequest = Buffer.from(`GET ${challengePath('')}`);
+
+function asksForToken({ kind, bytes }: FirstBytes): boolean {
+  return kind === 'http' && tokenRequest.equals(bytes.subarray(0, tokenRequest.length));
+}
 
 function speaksOnlyTls(table: PortTable): boolean {
   return table.routes.every((route) => route.match.protocol === 'tls');

@@ -43,6 +43,7 @@ export function createControlPort(proxy: ControlledProxy): ControlPort {
     },
     routes: () => describeRoutes(proxy.assembly()),
     certificates: () => proxy.assembly()?.networkProxy.certificates() ?? [],
+    renewCertificate: async (name) => proxy.assembly()?.networkProxy.renew(name),
     metrics: async () => (await proxy.assembly()?.measurement?.text()) ?? null,
     history: (seconds) => proxy.assembly()?.measurement?.history(seconds) ?? [],
     explain: (target, client) => explain(proxy, target, client),

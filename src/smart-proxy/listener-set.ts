@@ -14,6 +14,8 @@ export class ListenerSet {
   readonly #services: ListenerServices;
   readonly #inherited: InheritedSockets;
   #listeners = new Map<string, Listener>();
+  /** Beside those of the plan, for a while. A plan that has one of them takes it over. */
+  readonly #temporary = new Map<string, Listener>();
   /** Closed for new connections, but not empty yet: their sockets still count. */
   readonly #retired = new Set<Listener>();
 
@@ -31,11 +33,33 @@ export class ListenerSet {
   get openSockets(): number {
     let open = 0;
     for (const listener of this.#listeners.values()) open += listener.openSockets;
+    for (const listener of this.#temporary.values()) open += listener.openSockets;
     for (const listener of this.#retired) {
       if (listener.openSockets === 0) this.#retired.delete(listener);
       open += listener.openSockets;
     }
     return open;
+  }
+
+  /** Whether a listener accepts. */
+  has(key: string): boolean {
+    return this.#listeners.has(key) || this.#temporary.has(key);
+  }
+
+  /** Binds one more, which the plan does not have. Rejects as `prepare` does. */
+  async addTemporary(spec: ListenerSpec): Promise<void> {
+    const listener = new Listener(spec, this.#services);
+    await listener.bind(null);
+    this.#temporary.set(spec.key, listener);
+  }
+
+  /** Stops accepting there; false where a plan has taken it over, or it is gone. */
+  removeTemporary(key: string): boolean {
+    const listener = this.#temporary.get(key);
+    if (listener === undefined) return false;
+    this.#temporary.delete(key);
+    this.#retire(listener);
+    return true;
   }
 
   /**
@@ -44,7 +68,7 @@ export class ListenerSet {
    */
   async prepare(plan: readonly ListenerSpec[]): Promise<ListenerChange> {
     const next = new Map<string, Listener | null>(
-      plan.map(({ key }) => [key, this.#listeners.get(key) ?? null]),
+      plan.map(({ key }) => [key, this.#listeners.get(key) ?? this.#temporary.get(key) ?? null]),
     );
     const leaving = this.all().filter(({ key }) => !next.has(key));
     const bound: Listener[] = [];
@@ -75,11 +99,13 @@ export class ListenerSet {
     try {
       await listener.bind(fd);
     } catch (error) {
-      const inTheWay = leaving.filter(({ port }) => port === listener.spec.port);
+      const inTheWay = [...leaving, ...this.#temporary.values()].filter(
+        ({ port }) => port === listener.spec.port,
+      );
       if (errorCode(error) !== 'port-taken' || inTheWay.every((other) => displaced.includes(other)))
         throw error;
-      for (const other of inTheWay) other.close();
-      displaced.push(...inTheWay);
+      for (const other of inTheWay) if (!this.removeTemporary(other.key)) other.close();
+      displaced.push(...inTheWay.filter((other) => leaving.includes(other)));
       await listener.bind(null);
     }
   }
@@ -95,15 +121,21 @@ export class ListenerSet {
 
   /** Stops accepting everywhere. */
   close(): void {
+    for (const key of [...this.#temporary.keys()]) this.removeTemporary(key);
     this.#replace(new Map());
+  }
+
+  #retire(listener: Listener): void {
+    listener.close();
+    this.#retired.add(listener);
   }
 
   #replace(next: Map<string, Listener>): void {
     for (const [key, listener] of this.#listeners) {
       if (next.get(key) === listener) continue;
-      listener.close();
-      this.#retired.add(listener);
+      this.#retire(listener);
     }
+    for (const key of next.keys()) this.#temporary.delete(key);
     this.#listeners = next;
   }
 }

@@ -1,4 +1,5 @@
 import { SmartProxyError } from '../base/errors.ts';
+import type { ChallengeAnswers } from '../certificates/acme/challenge-answers.ts';
 import { readBridgeSecret } from '../certificates/bridge-secret.ts';
 import type { CertificateStatus } from '../certificates/certificate-source.ts';
 import type { ResolvedNetworkProxy, ResolvedOptions } from '../config/resolved.ts';
@@ -6,7 +7,11 @@ import { type BridgeEnd, NetworkProxyBridge } from '../forwarding/network-proxy-
 import type { ForwardingServices } from '../forwarding/services.ts';
 import type { NetworkProxyStatistics } from '../network-proxy/connection-tracking.ts';
 import { Engine, type EngineServices } from '../network-proxy/engine.ts';
-import { ConfigurationLoader, type LoadedConfiguration } from '../network-proxy/engine-configuration.ts';
+import {
+  ConfigurationLoader,
+  type LoadedConfiguration,
+  type LoaderServices,
+} from '../network-proxy/engine-configuration.ts';
 import type { RouteIndex } from '../routing/route-index.ts';
 
 /** What a configuration needs that is read here; loaded, and not in force yet. */
@@ -15,6 +20,8 @@ export interface PreparedSide {
   /** Null with the loopback: keys and certificates are the other process's. */
   readonly loaded: LoadedConfiguration | null;
 }
+
+export type SideServices = EngineServices & ForwardingServices & LoaderServices;
 
 export const noNetworkProxy: NetworkProxyStatistics = Object.freeze({
   connectedClients: 0,
@@ -29,18 +36,19 @@ export const noNetworkProxy: NetworkProxyStatistics = Object.freeze({
  * this process. Nothing of it exists before a route asks for it.
  */
 export class NetworkProxySide {
-  readonly #services: EngineServices & ForwardingServices;
+  readonly #services: SideServices;
   readonly #alone: boolean;
   readonly #loader: ConfigurationLoader;
   #loaded: LoadedConfiguration | null = null;
   #engine: Engine | null = null;
+  #ordered: Promise<void> = Promise.resolve();
   bridge: NetworkProxyBridge | null = null;
 
   /** @param alone whether this process is no SmartProxy: then it is itself the other end of a bridge */
-  constructor(services: EngineServices & ForwardingServices, alone: boolean) {
+  constructor(services: SideServices, alone: boolean) {
     this.#services = services;
     this.#alone = alone;
-    this.#loader = new ConfigurationLoader(services.clock, services.log);
+    this.#loader = new ConfigurationLoader(services);
   }
 
   /** Null where nothing is read here. Rejects with SmartProxyError where something cannot be loaded. */
@@ -57,7 +65,39 @@ export class NetworkProxySide {
     const former = this.#loaded;
     if (prepared !== null) this.#useEnd(prepared);
     this.#loaded = prepared?.loaded ?? null;
+    this.#loader.automatic.use(this.#loaded?.automatic ?? null);
     former?.certificates.close();
+  }
+
+  /** What is not used after all. */
+  discard(prepared: PreparedSide | null): void {
+    prepared?.loaded?.certificates.close();
+    this.#loader.automatic.discard(prepared?.loaded?.automatic ?? null);
+  }
+
+  /** Every listener is bound: authorities that are asked for certificates can reach us. */
+  started(): void {
+    this.#loader.automatic.start();
+  }
+
+  /** What authorities are answered that prove names for us; null: nothing is ordered here. */
+  get challenges(): ChallengeAnswers | null {
+    return this.#loaded?.challenges ?? null;
+  }
+
+  /** Those that serve here; none with the loopback, where the other process has them. */
+  certificates(): CertificateStatus[] {
+    return this.#loaded?.certificates.list() ?? [];
+  }
+
+  /** Rejects with `no-such-certificate`, `certificates-elsewhere`, or what the attempt failed with. */
+  async renew(name: string): Promise<CertificateStatus> {
+    if (this.#loaded !== null || this.bridge === null) return this.#loader.automatic.renew(name);
+    throw new SmartProxyError(
+      'certificates-elsewhere',
+      "with bridge 'loopback' certificates are ordered by the other process",
+      { source: 'proxy' },
+    );
   }
 
   #useEnd({ end, loaded }: PreparedSide): void {
@@ -73,11 +113,6 @@ export class NetworkProxySide {
     return { mode: 'in-process', endpoint: this.#engine.endpoint, alone: this.#alone };
   }
 
-  /** Those that serve here; none with the loopback, where the other process has them. */
-  certificates(): CertificateStatus[] {
-    return this.#loaded?.certificates.list() ?? [];
-  }
-
   statistics(): NetworkProxyStatistics {
     const { forwarded } = this.bridge ?? { forwarded: 0 };
     const counted = this.#engine?.statistics() ?? noNetworkProxy;
@@ -91,6 +126,12 @@ export class NetworkProxySide {
 
   drain(): void {
     this.#engine?.drain();
+    this.#ordered = this.#loader.automatic.close();
+  }
+
+  /** Resolves when nothing is ordered any more. After `drain`. */
+  async finished(): Promise<void> {
+    await this.#ordered;
   }
 
   /** After the last connection has ended. */
@@ -99,11 +140,6 @@ export class NetworkProxySide {
     this.#loaded?.certificates.close();
     this.#loaded = null;
   }
-}
-
-/** What is not used after all. */
-export function discard(prepared: PreparedSide | null): void {
-  prepared?.loaded?.certificates.close();
 }
 
 async function loopbackEnd({ port, secretFile }: ResolvedNetworkProxy): Promise<PreparedSide['end']> {

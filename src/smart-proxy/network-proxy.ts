@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { Clock } from '../base/clock.ts';
 import { errorMessage, SmartProxyError } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
+import type { CertificateFailed, CertificateIssued } from '../certificates/acme/acme-services.ts';
 import { readBridgeSecret } from '../certificates/bridge-secret.ts';
 import { trustDomain } from '../config/connection-kind.ts';
 import { type Environment, processEnvironment } from '../config/environment.ts';
@@ -14,12 +15,13 @@ import type { ListenerSpec } from '../routing/listener-plan.ts';
 import { compileRoutes, type RouteIndex } from '../routing/route-index.ts';
 import { Assembly, bridgeListenerKey } from './assembly.ts';
 import { InheritedSockets } from './inherited-sockets.ts';
-import { discard } from './network-proxy-side.ts';
 import type { ListeningAddress } from './smart-proxy.ts';
 import { nothingYet, type Statistics } from './statistics.ts';
 
 export interface NetworkProxyEvents {
   'connection-closed': [RecordSummary];
+  'certificate-issued': [CertificateIssued];
+  'certificate-failed': [CertificateFailed];
   /** A listener failed after it was bound. */
   error: [Error];
   /** The end of `stop`: nothing is left. */
@@ -84,6 +86,7 @@ export class NetworkProxy {
     try {
       assembly.networkProxy.use(await assembly.networkProxy.prepare(this.#options, assembly.index));
       (await assembly.listeners.prepare(this.#plan(assembly.index))).commit();
+      assembly.bound();
     } catch (error) {
       assembly.close();
       throw error;
@@ -106,6 +109,8 @@ export class NetworkProxy {
       descriptorLimit: this.#environment.descriptorLimit,
       inherited: InheritedSockets.fromEnvironment(process.env, process.pid),
       listenerFailed: (error) => this.#report(error),
+      certificateIssued: (event) => this.#events.emit('certificate-issued', event),
+      certificateFailed: (event) => this.#events.emit('certificate-failed', event),
       alone: { bridgeSecret },
     });
     assembly.manager.observe({
@@ -160,11 +165,12 @@ export class NetworkProxy {
       const index = compileRoutes(options.routes);
       const prepared = await assembly.networkProxy.prepare(options, index);
       const change = await assembly.listeners.prepare(this.#plan(index)).catch((error) => {
-        discard(prepared);
+        assembly.networkProxy.discard(prepared);
         throw error;
       });
       assembly.use(options, index, prepared);
       change.commit();
+      assembly.bound();
       this.#log.info('reloaded', { routes: options.routes.length, listeners: this.listeners() });
     }
     this.#input = input;
@@ -184,10 +190,9 @@ export class NetworkProxy {
     const assembly = this.#assembly;
     if (assembly === null) return;
     this.#log.info('draining', { connections: assembly.manager.size, graceMs });
-    assembly.handler.drain();
-    assembly.listeners.close();
-    assembly.networkProxy.drain();
+    assembly.stopAccepting();
     await assembly.drain.run(graceMs, this.#options.timeouts.cleanupGraceMs);
+    await assembly.networkProxy.finished();
     this.getStatistics();
     assembly.close();
     this.#assembly = null;

@@ -4,6 +4,7 @@ import { AdminServer } from '../admin/server.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { errorMessage, SmartProxyError } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
+import type { CertificateFailed, CertificateIssued } from '../certificates/acme/acme-services.ts';
 import { type Environment, processEnvironment } from '../config/environment.ts';
 import { resolveOptions } from '../config/resolve.ts';
 import type { ResolvedOptions } from '../config/resolved.ts';
@@ -14,7 +15,6 @@ import { Assembly } from './assembly.ts';
 import { createControlPort } from './control.ts';
 import { InheritedSockets } from './inherited-sockets.ts';
 import type { MetricsText } from './measurement.ts';
-import { discard } from './network-proxy-side.ts';
 import { RouteRemoval } from './route-removal.ts';
 import { nothingYet, type Statistics } from './statistics.ts';
 
@@ -30,6 +30,10 @@ export interface SmartProxyEvents {
   /** A connection was accepted and admitted. */
   connection: [RecordSummary];
   'connection-closed': [RecordSummary];
+  /** A certificate for `auto` came, and serves. */
+  'certificate-issued': [CertificateIssued];
+  /** One did not, and is tried again. What served before goes on. */
+  'certificate-failed': [CertificateFailed];
   /** Something failed that no call can report: a listener after it was bound. */
   error: [Error];
   /** The end of a drain, whoever began it: nothing is left. */
@@ -117,6 +121,7 @@ export class SmartProxy {
       assembly.networkProxy.use(await assembly.networkProxy.prepare(this.#options, assembly.index));
       const change = await assembly.listeners.prepare(assembly.index.listeners);
       change.commit();
+      assembly.bound();
       await this.#startAdmin();
       assembly.start();
       this.#removal = new RouteRemoval(assembly.clock, assembly.manager);
@@ -128,7 +133,7 @@ export class SmartProxy {
     this.#state = 'ready';
     const ready = { listeners: this.listeners(), admin: this.adminAddress };
     this.#log.info('ready', ready);
-    this.#announce(ready);
+    this.#tell('ready', ready);
   }
 
   #assemble(): Assembly {
@@ -139,6 +144,8 @@ export class SmartProxy {
       descriptorLimit: this.#environment.descriptorLimit,
       inherited: InheritedSockets.fromEnvironment(process.env, process.pid),
       listenerFailed: (error) => this.#report(error),
+      certificateIssued: (event) => this.#tell('certificate-issued', event),
+      certificateFailed: (event) => this.#tell('certificate-failed', event),
     });
     assembly.manager.observe({
       opened: (record) => {
@@ -161,11 +168,14 @@ export class SmartProxy {
   }
 
   /** It runs, whatever a listener makes of it. */
-  #announce(ready: SmartProxyEvents['ready'][0]): void {
+  #tell<Name extends 'ready' | 'certificate-issued' | 'certificate-failed'>(
+    event: Name,
+    about: SmartProxyEvents[Name][0],
+  ): void {
     try {
-      this.#events.emit('ready', ready);
+      (this.#events as EventEmitter).emit(event, about);
     } catch (error) {
-      this.#log.error('listener-threw', { event: 'ready', message: errorMessage(error) });
+      this.#log.error('listener-threw', { event, message: errorMessage(error) });
     }
   }
 
@@ -207,10 +217,9 @@ export class SmartProxy {
   /** Everything that `#start` began, as far as it came. */
   async #close(graceMs: number): Promise<void> {
     const assembly = this.#assembly;
-    assembly?.handler.drain();
-    assembly?.listeners.close();
-    assembly?.networkProxy.drain();
+    assembly?.stopAccepting();
     await assembly?.drain.run(graceMs, this.#options.timeouts.cleanupGraceMs);
+    await assembly?.networkProxy.finished();
     this.#removal?.stop();
     this.getStatistics();
     await this.#admin?.stop();
@@ -278,12 +287,13 @@ export class SmartProxy {
     const index = compileRoutes(options.routes);
     const networkProxy = await assembly.networkProxy.prepare(options, index);
     const change = await assembly.listeners.prepare(index.listeners).catch((error) => {
-      discard(networkProxy);
+      assembly.networkProxy.discard(networkProxy);
       throw error;
     });
     const before = assembly.options.routes;
     assembly.use(options, index, networkProxy);
     change.commit();
+    assembly.bound();
     this.#warnOfAdmin(options);
     this.#removal?.drainRemoved(before, options.routes);
     this.#log.info('reloaded', { routes: options.routes.length, listeners: this.listeners() });

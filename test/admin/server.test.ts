@@ -36,6 +36,12 @@ class TestControl implements ControlPort {
   history = (seconds: number): unknown[] => [{ seconds }];
   routes = (): unknown[] => [{ name: 'web' }];
 
+  async renewCertificate(name: string): Promise<unknown> {
+    if (name !== 'a.test') throw new SmartProxyError('no-such-certificate', 'none', { source: 'client' });
+    this.calls.push(`renew ${name}`);
+    return { names: [name] };
+  }
+
   explain(target: string, client?: string): unknown {
     if (target === 'nonsense') throw new SmartProxyError('invalid-target', 'no target', { source: 'client' });
     return { target, client: client ?? null };
@@ -122,6 +128,7 @@ test('every call of the contract answers', async () => {
     ['GET', '/api/v1/history?seconds=999999', 200, { samples: [{ seconds: 300 }] }],
     ['GET', '/api/v1/certificates', 200, { certificates: [{ names: ['a.test'] }] }],
     ['GET', '/api/v1/routes', 200, { routes: [{ name: 'web' }] }],
+    ['POST', '/api/v1/certificates/a.test/renew', 200, { certificate: { names: ['a.test'] } }],
     [
       'GET',
       '/api/v1/explain?target=tls%3A%2F%2Fa.test%3A443',
@@ -139,7 +146,7 @@ test('every call of the contract answers', async () => {
     assert.equal(answer.headers['x-content-type-options'], 'nosniff');
     assert.equal(answer.headers['cache-control'], 'no-store');
   }
-  assert.deepEqual(control.calls, ['reload', 'drain']);
+  assert.deepEqual(control.calls, ['renew a.test', 'reload', 'drain']);
   assert.equal((await call(server, 'HEAD', '/health')).status, 200);
 });
 
@@ -151,6 +158,9 @@ test('what is not there, or not possible, is said in JSON', async () => {
     ['GET', '/api/v1/connections/unknown', 404, 'no-such-connection'],
     ['DELETE', '/api/v1/connections/unknown', 404, 'no-such-connection'],
     ['GET', '/', 404, 'not-available-yet'],
+    ['POST', '/api/v1/certificates/b.test/renew', 404, 'no-such-certificate'],
+    ['GET', '/api/v1/certificates/a.test', 404, 'not-found'],
+    ['GET', '/api/v1/certificates/a.test/renew', 405, 'method-not-allowed'],
     ['GET', '/%zz', 400, 'invalid-path'],
     ['GET', '/api/v1/terminations?limit=none', 400, 'invalid-query'],
     ['GET', '/api/v1/terminations?limit=0', 400, 'invalid-query'],

@@ -26,7 +26,8 @@ export interface Settings {
 
 /** What a route says of certificates. */
 export function rule(domains: readonly string[] | null, settings: Settings): CertificateRule {
-  return { route: domains?.join() ?? 'any', domains, tls: resolvedTls(settings) };
+  const ports = [{ from: 443, to: 443 }];
+  return { route: domains?.join() ?? 'any', domains, ports, tls: resolvedTls(settings) };
 }
 
 function resolvedTls({ certificate, clientAuth }: Settings): ResolvedTls {

@@ -6,6 +6,7 @@ import { type Logger, silentLogger } from '../../src/base/logger.ts';
 import { AddressSet } from '../../src/base/prefix-trie.ts';
 import type { TerminationReason } from '../../src/base/termination.ts';
 import type { Dial, Transport } from '../../src/base/transport.ts';
+import type { ChallengeAnswers } from '../../src/certificates/acme/challenge-answers.ts';
 import type {
   HeaderEdits,
   ResolvedAction,
@@ -84,6 +85,7 @@ export interface CoreOptions {
   route?: ResolvedRoute;
   match?: MatchRequest;
   trusted?: readonly string[];
+  challenges?: ChallengeAnswers;
   headerBytes?: number;
   pool?: Partial<PoolSettings>;
   secure?: SecureClient;
@@ -138,6 +140,7 @@ export class Core {
         pools: this.pools,
         selectors: new TargetSelectors(),
         trustForwarded: () => trusted,
+        challenges: () => options.challenges ?? null,
         admit: (route) => {
           const refusal = options.admit?.(route) ?? null;
           if (refusal === null) this.inFlight++;

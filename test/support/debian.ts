@@ -16,6 +16,8 @@ const programs = {
   nghttp: 'nghttp2-client',
   nginx: 'nginx',
   openssl: 'openssl',
+  pebble: 'pebble',
+  'pebble-challtestsrv': 'pebble',
   postgres: 'postgresql',
   prometheus: 'prometheus',
   promtool: 'prometheus',

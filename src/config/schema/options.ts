@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { normalizeAddress } from '../../base/address.ts';
 import type { DnsHook } from '../resolved.ts';
 import { actionSchema } from './action.ts';
 import { limitsSchema, timeoutsSchema } from './deadlines-and-limits.ts';
@@ -55,15 +56,28 @@ const acmeSchema = record("an object such as { email: 'ops@a.test' }", {
     .optional(),
   directories: list(
     'a list of URLs',
-    text("a URL that begins with 'https://'", (value) => value.startsWith('https://')),
+    text("a URL that begins with 'https://'", (value) => /^https:/.test(value) && URL.canParse(value)),
   )
-    .meta({ description: 'Directories of authorities, tried in order.' })
+    .meta({
+      description: 'Directories of authorities: where one gives no certificate, the next is asked.',
+      defaultText: "Let's Encrypt",
+    })
     .optional(),
   challenge: choice(['http-01', 'tls-alpn-01', 'dns-01'])
-    .meta({ description: 'How names are proved.' })
+    .meta({
+      description: 'How names are proved. Wildcards always by `dns-01`.',
+      defaultText:
+        '`dns-01` where `dns` is given; else `tls-alpn-01` and `http-01` in turn, beginning with the former where a route of the name listens on 443',
+    })
     .optional(),
-  eab: record('{ keyId, hmacKey }', { keyId: text('a key id'), hmacKey: text('a key in base64url') })
-    .meta({ description: 'External account binding.' })
+  eab: record('{ keyId, hmacKey }', {
+    keyId: text('a key id'),
+    hmacKey: text('a key in base64url', (value) => /^[\w-]{16,}=*$/.test(value)),
+  })
+    .meta({
+      description:
+        'External account binding, for the authorities that ask for it, and for the one that is the only one.',
+    })
     .optional(),
   dns: z
     .union(
@@ -78,7 +92,10 @@ const acmeSchema = record("an object such as { email: 'ops@a.test' }", {
       ],
       { error: '{ command }, or an object with functions `present` and `remove`' },
     )
-    .meta({ description: 'For `dns-01`: a command, or an object with functions `present` and `remove`.' })
+    .meta({
+      description:
+        'For `dns-01`: a command that is run as `COMMAND present NAME VALUE` and `COMMAND remove NAME VALUE`, or an object with functions `present` and `remove`.',
+    })
     .optional(),
   ask: z
     .union(
@@ -90,13 +107,49 @@ const acmeSchema = record("an object such as { email: 'ops@a.test' }", {
       ],
       { error: 'a URL, or a function of the name that gives true or false' },
     )
-    .meta({ description: 'Asked before a certificate is ordered for a name that only a wildcard covers.' })
+    .meta({
+      description:
+        'Whether a certificate is ordered when a client asks for a name that only a wildcard or `*` covers. A URL is asked with `?domain=NAME`: a status of 2xx is a yes.',
+      defaultText: 'none is',
+    })
     .optional(),
   rootFile: text("a path, such as 'root.pem'")
-    .meta({ description: 'Root to trust when speaking with the authority.' })
+    .meta({
+      description: 'Root to trust when speaking with authorities, beside those that Node knows.',
+    })
     .optional(),
-  profile: text('the name of a profile').meta({ description: 'Certificate profile to ask for.' }).optional(),
+  profile: text('the name of a profile')
+    .meta({ description: 'Certificate profile to ask for, where the authority has it.' })
+    .optional(),
+  keyType: choice(['p256', 'rsa2048'])
+    .meta({ description: 'Keys of certificates: ECDSA P-256, or RSA with 2048 bits.', default: 'p256' })
+    .optional(),
+  httpPort: wholeNumber('a port from 1 to 65535', 1, 65_535)
+    .meta({
+      description:
+        'The port that is opened for `http-01` while an order needs it, unless a route has it. Authorities come to port 80: another is for those behind port forwarding, and for private authorities.',
+      default: 80,
+    })
+    .optional(),
+  dnsServers: list(
+    "a list such as ['10.0.0.53', '10.0.0.54:5353']",
+    text("an address, with a port if it is not 53, such as '10.0.0.53:53'", isNameServer),
+  )
+    .meta({
+      description: 'For `dns-01`: the name servers that must show the record before the authority is told.',
+      defaultText: 'those of the zone',
+    })
+    .optional(),
 }).meta({ id: 'AcmeOptions', description: 'How certificates are ordered (RFC 8555).' });
+
+function isNameServer(text: string): boolean {
+  const [, bracketed, host = bracketed, port = '53'] =
+    /^(?:\[(.+)\]|([^[\]]+?))(?::(\d+))?$/.exec(text) ?? [];
+  const isBare = normalizeAddress(text) !== undefined;
+  return (
+    isBare || (normalizeAddress(host ?? '') !== undefined && Number(port) >= 1 && Number(port) <= 65_535)
+  );
+}
 
 const adminSchema = record("an object such as { listen: '127.0.0.1:9901' }", {
   listen: text("'host:port' or 'unix:/path', such as '127.0.0.1:9901'").meta({
