@@ -28,6 +28,7 @@ function createProgram(terminal: Terminal, setCode: (code: ExitCode) => void): C
     .exitOverride();
   addRunning(program);
   addConfiguration(program, terminal, setCode);
+  addKernel(program, terminal);
   addControl(program, terminal);
   addCertificates(program, terminal);
   return program;
@@ -98,6 +99,19 @@ function addConfiguration(program: Command, terminal: Terminal, setCode: (code: 
   withJson(withConfiguration(trusts)).action(async (choice) =>
     (await import('./trust.ts')).trust(choice, terminal),
   );
+}
+
+function addKernel(program: Command, terminal: Terminal): void {
+  const group = program
+    .command('nftables')
+    .description("forwarding in the kernel (engine: 'nftables'): print its rules, or remove them");
+  withConfiguration(
+    group.command('show').description('print the ruleset that the configuration compiles to'),
+  ).action(async (choice) => (await import('./nftables.ts')).show(choice, terminal));
+  group
+    .command('clean')
+    .description('remove every table that SmartProxy made, and the flows that it forwarded (as root)')
+    .action(async () => (await import('./nftables.ts')).clean(terminal));
 }
 
 function addControl(program: Command, terminal: Terminal): void {

@@ -1,5 +1,5 @@
 import { normalizeAddress } from '../base/address.ts';
-import type { Findings } from './check-route.ts';
+import type { Findings } from './problems.ts';
 import type { Problem } from './problems.ts';
 import { defaultCertificate } from './resolve-tls.ts';
 import type { AcmeOptions, ResolvedRoute } from './resolved.ts';

@@ -23,13 +23,6 @@ function checkForward(action: ForwardAction, clear: boolean, path: string): Prob
   const mode = action.tls?.mode ?? 'passthrough';
   const readsHttp = clear || mode !== 'passthrough';
   const problems: Problem[] = [];
-  if (readsHttp && action.engine === 'nftables') {
-    problems.push({
-      path: `${path}.engine`,
-      message: "'nftables' cannot read HTTP or end TLS: the kernel only moves bytes",
-      instead: "write 'node'",
-    });
-  }
   if (!readsHttp && action.http !== undefined) problems.push(needsHttp(`${path}.http`));
   for (const { target, field } of writtenTargets(action)) {
     const place = `${path}.${field}`;

@@ -1,22 +1,24 @@
 import { normalizeAddress } from '../base/address.ts';
 import { checkHttp, writtenTargets } from './check-http.ts';
-import type { Problem } from './problems.ts';
+import { checkKernelRoute } from './check-kernel-route.ts';
+import type { Findings, Problem } from './problems.ts';
 import type { ForwardAction, Route, Target } from './schema.ts';
-
-/** What a checker found. */
-export interface Findings {
-  readonly problems: Problem[];
-  readonly warnings: Problem[];
-}
 
 /** What is wrong or doubtful in one route whose shape is right. `path` is the route's. */
 export function checkRoute(route: Route, path: string): Findings {
-  const findings: Findings = { problems: [], warnings: [] };
+  const { action } = route;
+  const kernel = action.type === 'forward' && action.engine === 'nftables';
+  const findings = kernel ? checkKernelRoute(route, action, path) : checkConnections(route, path);
+  checkLimits(route, path, findings.warnings);
+  if (action.type === 'forward') checkForward(action, `${path}.action`, findings.problems);
+  return findings;
+}
+
+/** What this process is to do with the bytes of connections. */
+function checkConnections(route: Route, path: string): Findings {
+  const findings: Findings = { problems: checkHttp(route, path), warnings: [] };
   checkProtocol(route, path, findings.problems);
   checkNames(route, path, findings.warnings);
-  checkLimits(route, path, findings.warnings);
-  findings.problems.push(...checkHttp(route, path));
-  if (route.action.type === 'forward') checkForward(route.action, `${path}.action`, findings.problems);
   return findings;
 }
 
@@ -123,11 +125,11 @@ function checkForward(action: ForwardAction, path: string, problems: Problem[]):
     });
   }
   for (const { target, field } of writtenTargets(action)) checkTarget(target, `${path}.${field}`, problems);
-  if (action.engine === 'nftables' && action.sendProxyProtocol !== undefined) {
+  if (action.engine !== 'nftables' && action.nftables !== undefined) {
     problems.push({
-      path: `${path}.sendProxyProtocol`,
-      message: "cannot be done with engine 'nftables': the kernel adds no bytes",
-      instead: "leave it out, or write engine: 'node'",
+      path: `${path}.nftables`,
+      message: 'says how the kernel forwards, which this route does not ask for',
+      instead: "leave it out, or write engine: 'nftables'",
     });
   }
 }

@@ -1,8 +1,7 @@
-import type { Findings } from './check-route.ts';
 import { checkTlsSettings } from './check-tls-settings.ts';
 import { connectionKind, isPerRequest } from './connection-kind.ts';
 import { clientsMeet, covers, coversAddress, NameIndex, shareListener } from './neighbours.ts';
-import type { Problem } from './problems.ts';
+import type { Findings, Problem } from './problems.ts';
 import type { ResolvedMatch, ResolvedRoute } from './resolved.ts';
 
 /** What only shows when routes are seen together. `order` is a route's place in the configuration. */

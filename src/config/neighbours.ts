@@ -90,6 +90,13 @@ function addressesMeet(one: ResolvedMatch, other: ResolvedMatch): boolean {
   return coversAddress(one.address, other.address) || coversAddress(other.address, one.address);
 }
 
+/** One address says more than all of IPv4, which says more than every address. */
+export function addressRank(route: ResolvedRoute): number {
+  const { address } = route.match;
+  if (address === null || address === '::') return 0;
+  return address === '0.0.0.0' ? 1 : 2;
+}
+
 /** Whether a listener on `outer` takes the connections that come to `inner`. */
 export function coversAddress(outer: string | null, inner: string | null): boolean {
   if (outer === null || outer === '::' || outer === inner) return true;

@@ -10,6 +10,12 @@ export interface Problem {
   readonly instead?: string;
 }
 
+/** What a checker found. */
+export interface Findings {
+  readonly problems: Problem[];
+  readonly warnings: Problem[];
+}
+
 /** A configuration that cannot be used, with everything that is wrong with it. */
 export class ConfigurationError extends SmartProxyError {
   override name = 'ConfigurationError';

@@ -10,6 +10,7 @@ import type {
   Limits,
   PortRange,
   ResolvedAction,
+  ResolvedForwarding,
   ResolvedMatch,
   ResolvedRoute,
   ResolvedTarget,
@@ -124,6 +125,7 @@ function resolveAction(action: Route['action'], protocol: ResolvedMatch['protoco
         targets: targetsOf(action).flatMap((target) => resolveTarget(target, encrypts)),
         tls: action.tls?.mode ?? (protocol === 'tls' ? 'passthrough' : 'none'),
         engine: action.engine ?? 'node',
+        nftables: resolveForwarding(action),
         sendProxyProtocol: action.sendProxyProtocol ?? 0,
         http: resolveHttp(action.http),
       };
@@ -141,6 +143,11 @@ function resolveAction(action: Route['action'], protocol: ResolvedMatch['protoco
         body: action.body ?? '',
       };
   }
+}
+
+function resolveForwarding({ engine, nftables }: ForwardAction): ResolvedForwarding | null {
+  if (engine !== 'nftables') return null;
+  return { source: nftables?.source ?? 'masquerade', balance: nftables?.balance ?? 'in-turn' };
 }
 
 /** The targets as they are written, whichever of the two fields has them. */

@@ -2,16 +2,17 @@ import { join } from 'node:path';
 import type * as z from 'zod';
 import { formatAdminListen, isLocalOnly, parseAdminListen } from './admin-listen.ts';
 import { checkAutomatic } from './check-automatic.ts';
+import { checkKernelRoutes } from './check-kernel-routes.ts';
 import { checkLoops } from './check-loops.ts';
-import { checkRoute, type Findings, uncappedBuffers } from './check-route.ts';
+import { checkRoute, uncappedBuffers } from './check-route.ts';
 import { checkRoutes } from './check-routes.ts';
 import type { Environment } from './environment.ts';
 import { type Inherits, impliedProtocol } from './implied-protocol.ts';
 import { inheritProtocols } from './inherit-protocol.ts';
-import { ConfigurationError, type Problem } from './problems.ts';
+import { ConfigurationError, type Findings, type Problem } from './problems.ts';
 import { availableFeatures, refuseUnavailable } from './refuse-unavailable.ts';
 import { cidrs, defined, type ProcessValues, resolveRoute } from './resolve-route.ts';
-import type { ResolvedOptions, ResolvedRoute } from './resolved.ts';
+import type { ResolvedNftables, ResolvedOptions, ResolvedRoute } from './resolved.ts';
 import { defaultLimits, defaultTimeouts } from './schema/deadlines-and-limits.ts';
 import { optionsSchema, type Route, type SmartProxyOptions } from './schema.ts';
 import { shapeProblems, withoutUnknownKeys } from './validate.ts';
@@ -33,9 +34,14 @@ export function resolveOptions(
     limits: { ...defaultLimits(environment), ...defined(written.limits) },
   };
   const routes = resolveRoutes(written.routes, process, environment, findings);
-  const automatic = checkAutomatic(routes, written.certificates?.acme ?? null);
-  findings.problems.push(...automatic.problems);
-  findings.warnings.push(...automatic.warnings);
+  const trustedSources = cidrs(written.proxyProtocol?.trustedSources);
+  for (const { problems, warnings } of [
+    checkAutomatic(routes, written.certificates?.acme ?? null),
+    checkKernelRoutes(routes, trustedSources),
+  ]) {
+    findings.problems.push(...problems);
+    findings.warnings.push(...warnings);
+  }
   const admin = resolveAdmin(written.admin, environment, findings.problems);
   findings.problems.push(...checkNetworkProxy(written.networkProxy));
   findings.warnings.push(...uncappedBuffers(written.limits, 'limits'));
@@ -45,7 +51,7 @@ export function resolveOptions(
   const options: ResolvedOptions = {
     routes,
     ...process,
-    trustedSources: cidrs(written.proxyProtocol?.trustedSources),
+    trustedSources,
     admin,
     log: { level: 'info', connections: true, requests: false, ...defined(written.log) },
     metrics: written.metrics ?? true,
@@ -56,6 +62,7 @@ export function resolveOptions(
       port: written.networkProxy?.port ?? null,
       secretFile: written.networkProxy?.secretFile ?? null,
     },
+    nftables: resolveNftables(written),
     certificates: {
       directory: written.certificates?.directory ?? join(stateDirectory, 'certificates'),
       acme: written.certificates?.acme ?? null,
@@ -142,6 +149,15 @@ function resolveAdmin(
     });
   }
   return { listen: formatAdminListen(listen), token: admin.token ?? null };
+}
+
+function resolveNftables({ nftables, limits }: UsableParts): ResolvedNftables {
+  return {
+    instance: nftables?.instance ?? 'main',
+    manageSysctls: nftables?.manageSysctls ?? false,
+    keepOnExit: nftables?.keepOnExit ?? false,
+    maxFlows: limits?.maxConnections ?? 0,
+  };
 }
 
 /** The loopback bridge needs to know where the other process is, and how each proves itself. */

@@ -22,6 +22,7 @@ export interface ResolvedOptions {
   /** CIDRs whose `X-Forwarded-*` and `Forwarded` are believed, normalised. Empty: nobody's. */
   readonly trustForwarded: readonly string[];
   readonly networkProxy: ResolvedNetworkProxy;
+  readonly nftables: ResolvedNftables;
   readonly certificates: ResolvedCertificates;
 }
 
@@ -31,6 +32,21 @@ export interface ResolvedNetworkProxy {
   readonly port: number | null;
   /** The file with the key that both processes share; null with `in-process`. */
   readonly secretFile: string | null;
+}
+
+/** Forwarding in the kernel, for the whole process. */
+export interface ResolvedNftables {
+  /** What the table is called after. */
+  readonly instance: string;
+  /** Whether forwarding is switched on where it is off. */
+  readonly manageSysctls: boolean;
+  /** Whether the table outlives the process. */
+  readonly keepOnExit: boolean;
+  /**
+   * Flows at a time; 0: no limit. Only where the process's `maxConnections` was written: its default
+   * is about descriptors, of which a flow has none.
+   */
+  readonly maxFlows: number;
 }
 
 export interface ResolvedCertificates {
@@ -167,9 +183,17 @@ export interface ResolvedForward {
   readonly targets: readonly ResolvedTarget[];
   readonly tls: 'none' | 'passthrough' | 'terminate' | 'terminate-and-reencrypt';
   readonly engine: 'node' | 'nftables';
+  /** How the kernel forwards; null with engine `node`. */
+  readonly nftables: ResolvedForwarding | null;
   /** 0: none is sent. */
   readonly sendProxyProtocol: 0 | 1 | 2;
   readonly http: ResolvedHttp;
+}
+
+export interface ResolvedForwarding {
+  /** Whose address the targets see. */
+  readonly source: 'masquerade' | 'keep';
+  readonly balance: 'in-turn' | 'client-address';
 }
 
 /** What changes in HTTP requests and responses on their way. */

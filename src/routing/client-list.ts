@@ -1,5 +1,6 @@
 import { type Cidr, formatAddress, formatCidr, parseCidr } from '../base/address.ts';
 import { PrefixTrie } from '../base/prefix-trie.ts';
+import { addressRank } from '../config/neighbours.ts';
 import type { ResolvedRoute } from '../config/resolved.ts';
 
 /** A route as one name pattern and one client block see it. */
@@ -99,13 +100,6 @@ function compareWithinName(a: Candidate, b: Candidate): number {
 /** A route that asks for TLS or HTTP says more than one that takes any bytes. */
 export function protocolRank(route: ResolvedRoute): number {
   return route.match.protocol === 'tcp' ? 0 : 1;
-}
-
-/** One address says more than all of IPv4, which says more than every address. */
-export function addressRank(route: ResolvedRoute): number {
-  const { address } = route.match;
-  if (address === null || address === '::') return 0;
-  return address === '0.0.0.0' ? 1 : 2;
 }
 
 function overlaps(wanted: ReadonlySet<string>, offered: readonly string[]): boolean {

@@ -1,6 +1,6 @@
 import { AddressSet } from '../base/prefix-trie.ts';
+import { addressRank } from '../config/neighbours.ts';
 import type { ResolvedRoute } from '../config/resolved.ts';
-import { addressRank } from './client-list.ts';
 import type { Criterion } from './contest.ts';
 import { clientRank, list } from './specificity.ts';
 

@@ -1,3 +1,4 @@
+import { type PortSegment, portSegments } from '../config/port-segments.ts';
 import type { ResolvedRoute } from '../config/resolved.ts';
 
 /** One socket to listen on, with the routes that its connections can take. */
@@ -23,7 +24,7 @@ export interface ListenerSpec {
  *   arrived at. The same for an IPv4 address beside `0.0.0.0`. `::` is dual stack: all addresses.
  */
 export function listenerPlan(routes: readonly ResolvedRoute[]): ListenerSpec[] {
-  return [...freePortListeners(routes), ...segments(routes).flatMap(segmentListeners)];
+  return [...freePortListeners(routes), ...portSegments(routes).flatMap(segmentListeners)];
 }
 
 /** The listening address of a route: `::` is dual stack, so it is every address. */
@@ -50,38 +51,7 @@ function freePortListeners(routes: readonly ResolvedRoute[]): ListenerSpec[] {
   return [...listeners].map(([key, listener]) => ({ key, port: 0, ...listener }));
 }
 
-/** Neighbouring ports with the same routes. */
-interface Segment {
-  readonly from: number;
-  readonly to: number;
-  readonly routes: readonly ResolvedRoute[];
-}
-
-/** Cuts the ports wherever a route's range begins or ends. */
-function segments(routes: readonly ResolvedRoute[]): Segment[] {
-  const begins = new Map<number, ResolvedRoute[]>();
-  const ends = new Map<number, ResolvedRoute[]>();
-  for (const route of routes) {
-    for (const { from, to } of route.match.ports) {
-      if (from === 0) continue;
-      addTo(begins, from, route);
-      addTo(ends, to + 1, route);
-    }
-  }
-  const cuts = [...new Set([...begins.keys(), ...ends.keys()])].sort((a, b) => a - b);
-  const active = new Set<ResolvedRoute>();
-  const found: Segment[] = [];
-  cuts.forEach((from, i) => {
-    for (const route of ends.get(from) ?? []) active.delete(route);
-    for (const route of begins.get(from) ?? []) active.add(route);
-    if (active.size === 0) return;
-    const inOrder = [...active].sort((a, b) => a.order - b.order);
-    found.push({ from, to: (cuts[i + 1] ?? from + 1) - 1, routes: inOrder });
-  });
-  return found;
-}
-
-function segmentListeners({ from, to, routes }: Segment): ListenerSpec[] {
+function segmentListeners({ from, to, routes }: PortSegment<ResolvedRoute>): ListenerSpec[] {
   const groups = groupByAddress(routes);
   const listeners: ListenerSpec[] = [];
   for (let port = from; port <= to; port++) {

@@ -1,7 +1,7 @@
 import { parseCidr } from '../base/address.ts';
 import { PrefixTrie } from '../base/prefix-trie.ts';
+import { addressRank } from '../config/neighbours.ts';
 import type { ResolvedRoute } from '../config/resolved.ts';
-import { addressRank } from './client-list.ts';
 import type { SiteRequest } from './site-request.ts';
 
 /** A route as one name pattern and one path pattern see it. */

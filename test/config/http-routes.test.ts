@@ -129,7 +129,7 @@ test('request criteria and HTTP options need a mode that reads requests', () => 
     [forward(passing, { target: { ...target, protocol: 'http1' } }), 'target.protocol'],
     [forward(undefined, { target: undefined, targets: [{ ...target, tls: {} }] }), 'targets[0].tls'],
     [forward(terminate, { target: { ...target, tls: {} } }), 'target.tls'],
-    [forward(terminate, { engine: 'nftables' }), 'engine'],
+    [forward(terminate, { engine: 'nftables', target: { host: '10.0.0.1', port: 1 } }), 'tls'],
     [
       forward({ mode: 'terminate-and-reencrypt' }, { target: { ...target, tls: { certFile: '/c' } } }),
       'target.tls.keyFile',

@@ -66,6 +66,7 @@ export function forward(
     targets,
     tls: 'none',
     engine: 'node',
+    nftables: null,
     sendProxyProtocol: 0,
     http: { ...plainHttp, ...http },
     ...changes,

@@ -94,6 +94,7 @@ function forward(targets: readonly ResolvedTarget[], sendProxyProtocol: 0 | 1 | 
     targets,
     tls: 'none' as const,
     engine: 'node' as const,
+    nftables: null,
     sendProxyProtocol,
     http: {
       headers: { request: untouched, response: untouched },

@@ -9,10 +9,13 @@ import type { TestContext } from 'node:test';
 const programs = {
   caddy: 'caddy',
   'chromium-headless-shell': 'chromium-headless-shell',
+  conntrack: 'conntrack',
   curl: 'curl',
   h2load: 'nghttp2-client',
   haproxy: 'haproxy',
+  ip: 'iproute2',
   iperf3: 'iperf3',
+  nft: 'nftables',
   nghttp: 'nghttp2-client',
   nginx: 'nginx',
   openssl: 'openssl',
@@ -63,6 +66,15 @@ export function hasPrograms(context: TestContext, ...names: Program[]): boolean 
   const missing = names.filter((name) => findProgram(name) === undefined);
   if (missing.length === 0) return true;
   const reason = `missing: ${missing.map((name) => `${name} (Debian package ${packageOf(name)})`).join(', ')}`;
+  if (env.CI === 'true') throw new Error(reason);
+  context.skip(reason);
+  return false;
+}
+
+/** Whether this is root, without whom the kernel is not asked; where not, as `hasPrograms`. */
+export function needsRoot(context: TestContext): boolean {
+  if (getuid?.() === 0) return true;
+  const reason = 'needs root';
   if (env.CI === 'true') throw new Error(reason);
   context.skip(reason);
   return false;

@@ -202,6 +202,7 @@ describe('TargetSelectors', () => {
         targets: [target({})],
         tls: 'none',
         engine: 'node',
+        nftables: null,
         sendProxyProtocol: 0,
         http: {
           headers: { request: unchanged, response: unchanged },

@@ -156,6 +156,24 @@ export const forwardSchema = record('a forward action', {
   engine: choice(['node', 'nftables'])
     .meta({ description: 'Who moves the bytes: this process, or the kernel.', default: 'node' })
     .optional(),
+  nftables: record("an object such as { source: 'keep' }", {
+    source: choice(['masquerade', 'keep'])
+      .meta({
+        description:
+          'Whose address the targets see: this machine’s, or the client’s. With `keep` the targets must route their answers through this machine.',
+        default: 'masquerade',
+      })
+      .optional(),
+    balance: choice(['in-turn', 'client-address'])
+      .meta({
+        description:
+          'How one of several targets is chosen, by weight: in turn, or the same one for each client address.',
+        default: 'in-turn',
+      })
+      .optional(),
+  })
+    .meta({ description: 'With engine `nftables`: how the kernel forwards.' })
+    .optional(),
   sendProxyProtocol: z
     .union([z.literal(1), z.literal(2)], { error: '1 or 2' })
     .meta({ description: 'Version of the PROXY header sent to the target.', defaultText: 'none is sent' })

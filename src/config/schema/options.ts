@@ -209,6 +209,33 @@ export const optionsSchema = record('an object such as { routes: [...] }', {
   })
     .meta({ description: 'The part that terminates TLS and speaks HTTP.' })
     .optional(),
+  nftables: record('an object such as { keepOnExit: true }', {
+    instance: text('a name of 1 to 32 small letters, digits and underscores', (value) =>
+      /^[a-z0-9_]{1,32}$/.test(value),
+    )
+      .meta({
+        description:
+          'Names the table, `inet smartproxy_INSTANCE`. Each process of one machine that has routes with engine `nftables` needs a name of its own.',
+        default: 'main',
+      })
+      .optional(),
+    manageSysctls: flag()
+      .meta({
+        description:
+          'Whether forwarding is switched on in the kernel where it is off, rather than asked for.',
+        default: false,
+      })
+      .optional(),
+    keepOnExit: flag()
+      .meta({
+        description:
+          'Whether the kernel goes on forwarding when this process ends, until the next one takes over.',
+        default: false,
+      })
+      .optional(),
+  })
+    .meta({ description: 'Forwarding in the kernel, for all routes with engine `nftables`.' })
+    .optional(),
   admin: z
     .union([adminSchema, z.literal(false)], {
       error: "an object such as { listen: '127.0.0.1:9901' }, or false",
