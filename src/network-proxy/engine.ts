@@ -77,7 +77,7 @@ export class Engine {
     this.#trusted = new AddressSet(configuration.options.trustForwarded);
     this.#deadlines = new DeadlineQueue(clock);
     this.#pools = this.#createPools(services);
-    this.#http1 = new Http1Server({ clock, manager, deadlines: this.#deadlines });
+    this.#http1 = new Http1Server({ clock, manager, deadlines: this.#deadlines, staging: resources.staging });
     this.#http2 = new Http2Server({ clock, manager, deadlines: this.#deadlines, resources });
     this.#sites = new SiteRequests(() => this.#configuration.index);
     this.#forwarder = new Forwarder(this.#forwarderServices(services), this.#sites.match);
@@ -109,7 +109,8 @@ export class Engine {
     const contextFor = (tls: Parameters<TargetContexts['contextFor']>[0]) =>
       this.#configuration.targetContexts.contextFor(tls);
     const secure = createSecureClient({ resources, contextFor, protocols: offeredProtocols });
-    const services = { clock, deadlines: this.#deadlines, dial, secure, resources };
+    const { staging } = resources;
+    const services = { clock, deadlines: this.#deadlines, dial, secure, resources, staging };
     const limits = headLimits(this.#configuration.options.limits);
     return new Pools({
       services,

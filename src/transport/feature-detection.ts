@@ -33,7 +33,8 @@ function isNativeHandle(handle: NativeHandle | null | undefined): boolean {
     typeof handle.readStart === 'function' &&
     typeof handle.readStop === 'function' &&
     typeof handle.bytesWritten === 'number' &&
-    typeof handle.writeQueueSize === 'number'
+    typeof handle.writeQueueSize === 'number' &&
+    typeof handle.writeBuffer === 'function'
   );
 }
 

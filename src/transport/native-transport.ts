@@ -1,5 +1,6 @@
 import net from 'node:net';
 import type { Loan, PeerAddress } from '../base/transport.ts';
+import { type WritableHandle, type WriteOwner, writeError } from './handle-writes.ts';
 import { ownMemory } from './portable-transport.ts';
 import { type BulkBuffer, type BulkReader, bulkReadBytes } from './read-buffers.ts';
 import { reset } from './reset.ts';
@@ -9,7 +10,7 @@ import type { CountingHandle } from './write-account.ts';
 import { copyOf } from './write-staging.ts';
 
 /** The parts of Node's TCP and pipe handles that are used here; feature-detection.ts looks for them. */
-export interface NativeHandle extends CountingHandle {
+export interface NativeHandle extends CountingHandle, WritableHandle {
   reading: boolean;
   readStart(): number;
   readStop(): number;
@@ -40,12 +41,16 @@ export interface NativeSocket {
  * read. Reading is started and stopped on the handle: the stream stays paused for ever, so that
  * nothing in it starts a read on its own, and 'end' comes all the same.
  */
-export class NativeTransport extends SocketTransport implements BulkReader {
+export class NativeTransport extends SocketTransport implements BulkReader, WriteOwner {
   readonly socket: net.Socket;
   readonly peer: PeerAddress;
   #local: PeerAddress | null = null;
   #bulk: BulkBuffer | null = null;
   #inRead = false;
+  /** The kernel has not taken everything that the handle was given past the socket. */
+  #writing = false;
+  /** FIN follows it. */
+  #endOwed = false;
 
   constructor(socket: net.Socket, peer: PeerAddress, resources: TransportResources) {
     super(socket, resources);
@@ -95,7 +100,7 @@ export class NativeTransport extends SocketTransport implements BulkReader {
     }
     // Such a libuv would take a hang-up after a short read for FIN, unless reading has stopped.
     if (this.resources.hangUpLooksLikeEnd && this.writeEnded && length < memory.length) this.yieldTurn();
-    readBuffers.install(this.#bulk?.memory ?? readBuffers.shared);
+    readBuffers.install(this.#bulk?.memory ?? readBuffers.shared, memory);
     return this.readingGoesOn();
   }
 
@@ -131,23 +136,49 @@ export class NativeTransport extends SocketTransport implements BulkReader {
     if (this.wantsToRead) this.startReading();
   }
 
-  protected put(bytes: Uint8Array, loan: Loan | undefined): Loan | null {
+  protected get gone(): boolean {
+    return nativeParts(this.socket)._handle === null;
+  }
+
+  /** Past the socket, unless something waits in it, and copied unless somebody lends the memory. */
+  protected put(bytes: Uint8Array, loan: Loan | undefined): boolean {
     const { socket } = this;
-    if (socket.connecting || socket.writableLength > 0) {
+    const { staging, writes } = this.resources;
+    if (writes === null || this.#writing || socket.connecting || socket.writableLength > 0) {
       socket.write(loan === ownMemory ? bytes : copyOf(bytes));
-      return null;
+      return socket.writableLength === 0 && !this.#writing && socket.errored === null;
     }
-    if (loan !== undefined) {
-      socket.write(bytes);
-      if (socket.writableLength === 0) return null;
-      loan.take();
-      return loan;
+    const written = loan === undefined ? staging.stage(bytes) : bytes;
+    const handle = nativeParts(socket)._handle as NativeHandle;
+    const status = writes.write(handle, written, this);
+    if (status === 0) return true;
+    if (status < 0) socket.destroy(writeError(status));
+    else {
+      this.#writing = true;
+      if (loan !== undefined) this.borrow(loan);
+      else staging.keep(written as Buffer);
     }
-    const { staging } = this.resources;
-    const staged = staging.stage(bytes);
-    socket.write(staged);
-    if (socket.writableLength > 0) staging.keep(staged);
-    return null;
+    return false;
+  }
+
+  protected override get needsDrain(): boolean {
+    return this.#writing || super.needsDrain;
+  }
+
+  /** @internal What the handle was given past the socket is taken; what was given later may wait. */
+  wrote(status: number): void {
+    this.#writing = false;
+    const { socket } = this;
+    if (socket.destroyed) return;
+    if (status < 0) return void socket.destroy(writeError(status));
+    if (socket.writableLength === 0) this.streamDrained();
+    if (this.#endOwed) this.endStream();
+  }
+
+  /** libuv would begin to shut down while the write is under way, and no reset could come after it (L25). */
+  protected override endStream(): void {
+    this.#endOwed = this.#writing;
+    if (!this.#writing) super.endStream();
   }
 
   protected resetStream(): void {

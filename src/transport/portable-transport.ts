@@ -58,9 +58,14 @@ export class PortableTransport extends SocketTransport {
     this.stream.pause();
   }
 
-  protected put(bytes: Uint8Array, loan: Loan | undefined): null {
-    this.stream.write(loan === ownMemory ? bytes : copyOf(bytes));
-    return null;
+  protected get gone(): boolean {
+    return this.stream.destroyed;
+  }
+
+  protected put(bytes: Uint8Array, loan: Loan | undefined): boolean {
+    const { stream } = this;
+    stream.write(loan === ownMemory ? bytes : copyOf(bytes));
+    return stream.writableLength === 0 && stream.errored === null;
   }
 
   protected resetStream(): void {

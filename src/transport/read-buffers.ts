@@ -69,7 +69,7 @@ export class ReadBuffers {
   #budgetBytes: number;
   #bulkCount = 0;
   readonly #spare: BulkBuffer[] = [];
-  #next: Uint8Array = this.shared;
+  #next: Uint8Array | undefined = this.shared;
 
   /** `budgetBytes` bounds all bulk buffers together; 0 means no limit. */
   constructor(budgetBytes: number) {
@@ -78,17 +78,18 @@ export class ReadBuffers {
 
   /**
    * What Node asks for when a socket begins to read and right after each read callback. A read
-   * callback says with `install` what its own socket reads into next; otherwise it is the shared one.
+   * callback says with `install` what its own socket reads into next; otherwise it is the shared
+   * one. Undefined: the same as before, which spares the handle a change.
    */
-  readonly nextBuffer = (): Uint8Array => {
+  readonly nextBuffer = (): Uint8Array | undefined => {
     const next = this.#next;
     this.#next = this.shared;
     return next;
   };
 
   /** Only as the last act of a read callback: the very next `nextBuffer` is for the same socket. */
-  install(memory: Uint8Array): void {
-    this.#next = memory;
+  install(memory: Uint8Array, former: Uint8Array): void {
+    this.#next = memory === former ? undefined : memory;
   }
 
   /** A buffer for a bulk transfer, or null where the budget is spent: then the shared one has to do. */

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Loan, PeerAddress, Transport, TransportListener } from '../base/transport.ts';
 import type { EndingPace, ReadEnding } from './ending-pace.ts';
 import type { FairReader, FairShare } from './fair-share.ts';
+import type { HandleWrites } from './handle-writes.ts';
 import type { ReadBuffers } from './read-buffers.ts';
 import { WriteAccount } from './write-account.ts';
 import type { WriteStaging } from './write-staging.ts';
@@ -10,6 +11,8 @@ import type { WriteStaging } from './write-staging.ts';
 export interface TransportResources {
   readonly readBuffers: ReadBuffers;
   readonly staging: WriteStaging;
+  /** Null where only streams are written to. */
+  readonly writes: HandleWrites | null;
   readonly fairShare: FairShare;
   readonly endingPace: EndingPace;
   /** See `hangUpLooksLikeEnd` in feature-detection.ts. */
@@ -73,8 +76,10 @@ export abstract class SocketTransport implements Transport, FairReader, ReadEndi
   /** Lets the stream read. Data comes later, never within the call. */
   protected abstract startReading(): void;
   protected abstract stopReading(): void;
-  /** Gives the bytes to the stream, copied where they must be. Tells the loan that was taken. */
-  protected abstract put(bytes: Uint8Array, loan: Loan | undefined): Loan | null;
+  /** Gives the bytes to the stream, copied where they must be. True: nothing that was given waits any more. */
+  protected abstract put(bytes: Uint8Array, loan: Loan | undefined): boolean;
+  /** The stream is destroyed: nothing can be written any more. */
+  protected abstract get gone(): boolean;
   /** RST on the socket below. */
   protected abstract resetStream(): void;
   /** 'close' was emitted: no native handle points at our memory any more. */
@@ -111,23 +116,35 @@ export abstract class SocketTransport implements Transport, FairReader, ReadEndi
   }
 
   write(bytes: Uint8Array, loan?: Loan): boolean {
-    const stream = this.stream;
-    if (this.writeEnded || stream.destroyed) return false;
+    if (this.writeEnded || this.gone) return false;
     if (bytes.length === 0) return !this.#awaitsDrain;
     this.account.give(bytes.length);
-    const taken = this.put(bytes, loan);
-    if (taken !== null) this.#loan = taken;
-    if (stream.writableLength === 0) {
-      if (stream.errored === null) this.account.tookAll();
+    if (this.put(bytes, loan)) {
+      this.account.tookAll();
       return true;
     }
-    if (stream.writableNeedDrain) this.#awaitsDrain = true;
+    if (this.needsDrain) this.#awaitsDrain = true;
     return !this.#awaitsDrain;
+  }
+
+  /** The writer should wait for what waits already. */
+  protected get needsDrain(): boolean {
+    return this.stream.writableNeedDrain;
+  }
+
+  /** A write that is under way uses the loan's memory until everything is written. */
+  protected borrow(loan: Loan): void {
+    loan.take();
+    this.#loan = loan;
   }
 
   end(): void {
     if (this.writeEnded) return;
     this.writeEnded = true;
+    this.endStream();
+  }
+
+  protected endStream(): void {
     this.stream.end();
   }
 
@@ -162,9 +179,7 @@ export abstract class SocketTransport implements Transport, FairReader, ReadEndi
 
   /** Whether a read may happen now. */
   protected get wantsToRead(): boolean {
-    return (
-      !this.#paused && !this.#yielded && this.listener !== null && !this.readEnded && !this.stream.destroyed
-    );
+    return !this.#paused && !this.#yielded && this.listener !== null && !this.readEnded;
   }
 
   protected updateReading(): void {

@@ -4,6 +4,7 @@ import type { PeerAddress } from '../base/transport.ts';
 import { EndingPace } from './ending-pace.ts';
 import { FairShare } from './fair-share.ts';
 import { detectTransportKind, hangUpLooksLikeEnd, type TransportKind } from './feature-detection.ts';
+import { HandleWrites } from './handle-writes.ts';
 import {
   acceptOnHandle,
   type ListeningHandle,
@@ -56,6 +57,7 @@ export class TransportFactory {
     this.resources = {
       readBuffers: this.readBuffers,
       staging: new WriteStaging(),
+      writes: this.kind === 'native' ? HandleWrites.detect() : null,
       fairShare: new FairShare(options.clock),
       endingPace: new EndingPace(options.clock),
       hangUpLooksLikeEnd: hangUpLooksLikeEnd(process.versions.uv),

@@ -35,7 +35,7 @@ export class WriteAccount {
 
   get taken(): number {
     const stream = this.#stream;
-    if (!this.#settled && !stream.destroyed && stream.errored === null) this.#look(stream.writableLength);
+    if (!this.#settled && !stream.destroyed && stream.errored === null) this.#look();
     return this.#taken;
   }
 
@@ -72,9 +72,9 @@ export class WriteAccount {
     this.#settled = true;
   }
 
-  #look(waiting: number): void {
+  #look(): void {
     const { handle } = this;
-    this.#raise(waiting === 0 || handle === null ? this.#given - waiting : this.#countAtHandle(handle));
+    this.#raise(handle === null ? this.#given - this.#stream.writableLength : this.#countAtHandle(handle));
   }
 
   #countAtHandle(handle: CountingHandle): number {

@@ -31,6 +31,7 @@ import { createDial } from '../../src/transport/dial.ts';
 import { createDns } from '../../src/transport/dns.ts';
 import { type MemoryTransport, memoryPair } from '../../src/transport/memory-transport.ts';
 import { TransportFactory } from '../../src/transport/transport-factory.ts';
+import { WriteStaging } from '../../src/transport/write-staging.ts';
 import { routesOf } from '../routing/routes.ts';
 import { eventually } from '../support/eventually.ts';
 import type { VirtualClock } from '../support/virtual-clock.ts';
@@ -124,14 +125,15 @@ export class Core {
     });
     this.deadlines = new DeadlineQueue(clock);
     this.#limits = { headerBytes: options.headerBytes ?? 65_536 };
-    const services = { clock, deadlines: this.deadlines, dial, secure: options.secure ?? noTls };
+    const staging = new WriteStaging();
+    const services = { clock, deadlines: this.deadlines, dial, secure: options.secure ?? noTls, staging };
     const create = options.createPool?.(services);
     this.pools = new Pools({
       services,
       ...(create !== undefined && { create }),
       settings: { maxConnections: 100, maxWaiting: 100, limits: this.#limits, ...options.pool },
     });
-    this.server = new Http1Server({ clock, manager: this.manager, deadlines: this.deadlines });
+    this.server = new Http1Server({ clock, manager: this.manager, deadlines: this.deadlines, staging });
     const trusted = new AddressSet(options.trusted ?? []);
     const match = options.match ?? (() => options.route ?? 'no-route');
     this.forwarder = new Forwarder(

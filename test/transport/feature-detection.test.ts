@@ -18,7 +18,7 @@ test('every supported Node can do the native transport, and looking opens nothin
 });
 
 test('a socket that lacks any one part is not native', () => {
-  const handle = { readStart() {}, readStop() {}, bytesWritten: 0, writeQueueSize: 0 };
+  const handle = { readStart() {}, readStop() {}, writeBuffer() {}, bytesWritten: 0, writeQueueSize: 0 };
   const whole = { _handle: handle, _server: null, server: null };
   const asSocket = (parts: object): net.Socket => parts as net.Socket;
   assert.equal(hasNativeParts(asSocket(whole)), true);

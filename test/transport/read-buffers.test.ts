@@ -45,9 +45,12 @@ test('what was installed is for the next question only', () => {
   const buffers = new ReadBuffers(0);
   const own = new Uint8Array(8);
   assert.equal(buffers.nextBuffer(), buffers.shared);
-  buffers.install(own);
+  buffers.install(own, buffers.shared);
   assert.equal(buffers.nextBuffer(), own);
   assert.equal(buffers.nextBuffer(), buffers.shared);
+  buffers.install(own, own);
+  assert.equal(buffers.nextBuffer(), undefined, 'nothing is to change');
+  assert.equal(buffers.nextBuffer(), buffers.shared, 'a new socket has no buffer before');
 });
 
 /** Collects what a plain socket reads. */

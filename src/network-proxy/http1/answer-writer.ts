@@ -1,17 +1,20 @@
 import { STATUS_CODES } from 'node:http';
 import type { Loan, Transport } from '../../base/transport.ts';
+import type { WriteStaging } from '../../transport/write-staging.ts';
 import type { BodyForm, HeadChanges, HttpResponse, LocalAnswer, Trailers } from '../exchange.ts';
 import { chunkOf, endOfChunks, fieldLines } from './chunk-writer.ts';
 import { hopByHopFields } from './connection-options.ts';
 import { mergePlaces } from './dropped-fields.ts';
 import type { RequestHead } from './head.ts';
-import { writeResponseHead } from './head-writer.ts';
+import { copyResponseHead } from './head-writer.ts';
 import { HeldWrite } from './held-write.ts';
 import { hopByHopNames } from './hop-by-hop-names.ts';
 
 const closeLine = Buffer.from('Connection: close\r\n', 'latin1');
 const keepAliveLine = Buffer.from('Connection: keep-alive\r\n', 'latin1');
 const chunkedLine = Buffer.from('Transfer-Encoding: chunked\r\n', 'latin1');
+const emptyLine = Buffer.from('\r\n', 'latin1');
+const nothingDropped: readonly number[] = Object.freeze([]);
 
 /** Writes answers to one client's connection, one after the other, framed as its version demands. */
 export class AnswerWriter {
@@ -26,8 +29,8 @@ export class AnswerWriter {
   /** The connection cannot carry another answer after this one. */
   closes = false;
 
-  constructor(transport: Transport) {
-    this.#out = new HeldWrite(transport);
+  constructor(transport: Transport, staging: WriteStaging) {
+    this.#out = new HeldWrite(transport, staging);
   }
 
   /** Bytes of the present answer, with its head. */
@@ -62,37 +65,41 @@ export class AnswerWriter {
 
   inform(response: HttpResponse): void {
     if (!this.isCurrent || this.begun) return;
-    this.#out.head(this.#headOf(response, [], []), false);
+    this.#copyHead(response, nothingDropped);
+    this.#completeHead(false);
   }
 
   respond(response: HttpResponse, changes: HeadChanges, form: BodyForm, more: boolean): void {
     this.begun = true;
-    const lines: Uint8Array[] = [];
-    if (changes.added.lines.length > 0) lines.push(changes.added.lines);
-    if (response.status === 101) lines.push(upgradeLines(response));
-    else this.#frame(response, form, lines);
-    this.#out.head(this.#headOf(response, changes.dropped, lines), more);
+    this.#copyHead(response, changes.dropped);
+    this.#out.add(changes.added.lines);
+    if (response.status === 101) this.#out.add(upgradeLines(response));
+    else this.#frame(response, form);
+    this.#completeHead(more);
+  }
+
+  #completeHead(more: boolean): void {
+    this.#out.add(emptyLine);
+    this.#out.complete(more);
   }
 
   /** Chooses how the answer's end is told, and whether the connection goes on after it. */
-  #frame(response: HttpResponse, form: BodyForm, lines: Uint8Array[]): void {
+  #frame(response: HttpResponse, form: BodyForm): void {
     const openEnd = response.body === 'until-end' || (response.body === 'chunked' && form === 'content');
     if (openEnd && response.http1 === null && this.isCurrent && !this.#isHead) {
       this.#chunking = true;
-      lines.push(chunkedLine);
+      this.#out.add(chunkedLine);
     } else if (openEnd) this.closes = true;
-    if (this.closes) lines.push(closeLine);
-    else if (!this.isCurrent) lines.push(keepAliveLine);
+    if (this.closes) this.#out.add(closeLine);
+    else if (!this.isCurrent) this.#out.add(keepAliveLine);
   }
 
-  #headOf(response: HttpResponse, dropped: readonly number[], lines: readonly Uint8Array[]): Buffer {
+  #copyHead(response: HttpResponse, dropped: readonly number[]): void {
     const { http1 } = response;
-    if (http1 === null) return headOfFields(response, dropped, lines);
+    if (http1 === null) return this.#out.add(startOfFields(response, dropped));
     const hidesCoding = response.body === 'chunked' && !this.isCurrent;
-    const places = mergePlaces(dropped, hopByHopFields(http1), hidesCoding ? codingPlaces(response) : []);
-    const head = writeResponseHead(http1, { drop: places, lines });
-    if ('kind' in head) throw new RangeError(head.why);
-    return head;
+    const coding = hidesCoding ? codingPlaces(response) : nothingDropped;
+    copyResponseHead(http1, mergePlaces(dropped, hopByHopFields(http1), coding), this.#out);
   }
 
   write(bytes: Uint8Array, loan?: Loan): boolean {
@@ -119,7 +126,8 @@ export class AnswerWriter {
       '\r\n',
     ].join('');
     const shown = sized && !this.#isHead && body.length > 0;
-    this.#out.head(Buffer.from(head, 'latin1'), shown);
+    this.#out.add(Buffer.from(head, 'latin1'));
+    this.#out.complete(shown);
     if (shown) this.#out.put(body);
     this.done = true;
   }
@@ -141,16 +149,12 @@ function codingPlaces(response: HttpResponse): number[] {
   return places;
 }
 
-/** The head of an answer that did not come by HTTP/1. */
-function headOfFields(
-  response: HttpResponse,
-  dropped: readonly number[],
-  lines: readonly Uint8Array[],
-): Buffer {
+/** The head of an answer that did not come by HTTP/1, without what is added. */
+function startOfFields(response: HttpResponse, dropped: readonly number[]): Buffer {
   let text = `HTTP/1.1 ${response.status} ${STATUS_CODES[response.status] ?? ''}\r\n`;
   let place = 0;
   response.eachField((name, value) => {
     if (!dropped.includes(place++) && !hopByHopNames.has(name.toLowerCase())) text += `${name}: ${value}\r\n`;
   });
-  return Buffer.concat([Buffer.from(text, 'latin1'), ...lines, Buffer.from('\r\n', 'latin1')]);
+  return Buffer.from(text, 'latin1');
 }

@@ -1,6 +1,7 @@
 import { errorCode } from '../../base/errors.ts';
 import type { Loan, Transport, TransportListener } from '../../base/transport.ts';
 import { reasonOfFailure } from '../../connection/ending-policy.ts';
+import type { WriteStaging } from '../../transport/write-staging.ts';
 import type {
   BackendFailureCode,
   BackendListener,
@@ -61,11 +62,11 @@ export class BackendConnection implements BackendStream, TransportListener, Body
   #tunnelBytes = Buffer.alloc(0);
 
   /** Takes over an open transport. */
-  constructor(transport: Transport, keeper: BackendKeeper, limits: HeadLimits) {
+  constructor(transport: Transport, keeper: BackendKeeper, limits: HeadLimits, staging: WriteStaging) {
     this.#transport = transport;
     this.#keeper = keeper;
     this.#parser = new ResponseParser(limits);
-    this.#writer = new RequestWriter(transport);
+    this.#writer = new RequestWriter(transport, staging);
     this.#body = new BodyReader(limits);
     transport.setListener(this);
     transport.resume();

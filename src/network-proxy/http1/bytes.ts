@@ -73,3 +73,12 @@ export function consistsOf(text: string, mask: number): boolean {
   }
   return true;
 }
+
+/** A loop is faster than a call into Node up to here. */
+const shortRunBytes = 24;
+
+/** Copies `length` bytes of `from`, from `start` on, to `at` in another memory. */
+export function copyBytes(from: Buffer, start: number, to: Buffer, at: number, length: number): void {
+  if (length > shortRunBytes) from.copy(to, at, start, start + length);
+  else for (let i = 0; i < length; i++) to[at + i] = from[start + i]!;
+}

@@ -1,14 +1,15 @@
 import type { Loan, Transport } from '../../base/transport.ts';
+import type { WriteStaging } from '../../transport/write-staging.ts';
 import type { BodyForm, HttpRequest, RequestChanges, Trailers } from '../exchange.ts';
 import { chunkOf, endOfChunks } from './chunk-writer.ts';
 import { hopByHopFields } from './connection-options.ts';
 import { mergePlaces } from './dropped-fields.ts';
-import type { RequestHead } from './head.ts';
-import { writeRequestHead } from './head-writer.ts';
+import { copyRequestHead } from './head-writer.ts';
 import { HeldWrite } from './held-write.ts';
 import { hopByHopNames } from './hop-by-hop-names.ts';
 
 const chunkedLine = Buffer.from('Transfer-Encoding: chunked\r\n', 'latin1');
+const emptyLine = Buffer.from('\r\n', 'latin1');
 
 /** Writes requests to one backend's connection, one after the other, always as HTTP/1.1. */
 export class RequestWriter {
@@ -17,23 +18,26 @@ export class RequestWriter {
   #chunking = false;
   done = false;
 
-  constructor(transport: Transport) {
-    this.#out = new HeldWrite(transport);
+  constructor(transport: Transport, staging: WriteStaging) {
+    this.#out = new HeldWrite(transport, staging);
   }
 
   open(request: HttpRequest, changes: RequestChanges, form: BodyForm, more: boolean): void {
-    const { http1 } = request;
-    const chunked = request.hasBody && request.contentLength < 0;
-    this.#chunking = chunked && form === 'content';
-    this.done = !request.hasBody;
-    const lines: Uint8Array[] = [];
-    if (changes.added.lines.length > 0) lines.push(changes.added.lines);
-    if (request.upgrade !== null) lines.push(upgradeLines(request.upgrade));
-    const head =
-      http1 === null
-        ? headOfFields(request, changes, this.#chunking ? [...lines, chunkedLine] : lines)
-        : headOfBytes(http1, changes, lines);
-    this.#out.head(head, more && request.hasBody);
+    const { http1, hasBody } = request;
+    const out = this.#out;
+    this.#chunking = hasBody && form === 'content' && request.contentLength < 0;
+    this.done = !hasBody;
+    if (http1 === null) out.add(startOfFields(request, changes));
+    else {
+      const { target, authority, dropped } = changes;
+      const drop = mergePlaces(dropped, hopByHopFields(http1));
+      copyRequestHead(http1, { drop, target, host: authority }, out);
+    }
+    out.add(changes.added.lines);
+    if (request.upgrade !== null) out.add(upgradeLines(request.upgrade));
+    if (this.#chunking && http1 === null) out.add(chunkedLine);
+    out.add(emptyLine);
+    out.complete(more && hasBody);
   }
 
   write(bytes: Uint8Array, loan?: Loan): boolean {
@@ -48,28 +52,15 @@ export class RequestWriter {
   }
 }
 
-function headOfBytes(head: RequestHead, changes: RequestChanges, lines: readonly Uint8Array[]): Buffer {
-  const { target, authority, dropped } = changes;
-  const drop = mergePlaces(dropped, hopByHopFields(head));
-  const edits = { drop, lines, ...(target === null ? {} : { target }), ...hostEdit(authority) };
-  const written = writeRequestHead(head, edits);
-  if ('kind' in written) throw new RangeError(written.why);
-  return written;
-}
-
-function hostEdit(authority: string | null): { host?: string } {
-  return authority === null ? {} : { host: authority };
-}
-
 function upgradeLines(protocol: string): Buffer {
   return Buffer.from(`Connection: Upgrade\r\nUpgrade: ${protocol}\r\n`, 'latin1');
 }
 
 /**
- * The head of a request that did not come by HTTP/1. An extended CONNECT (RFC 8441) is what
- * Upgrade is in HTTP/1: a GET.
+ * The head of a request that did not come by HTTP/1, without what is added. An extended CONNECT
+ * (RFC 8441) is what Upgrade is in HTTP/1: a GET.
  */
-function headOfFields(request: HttpRequest, changes: RequestChanges, lines: readonly Uint8Array[]): Buffer {
+function startOfFields(request: HttpRequest, changes: RequestChanges): Buffer {
   const method = request.upgrade === null ? request.method : 'GET';
   let text = `${method} ${changes.target ?? request.target} HTTP/1.1\r\n`;
   text += `Host: ${changes.authority ?? request.authority}\r\n`;
@@ -79,5 +70,5 @@ function headOfFields(request: HttpRequest, changes: RequestChanges, lines: read
     const stays = !changes.dropped.includes(place++) && lower !== 'host' && !hopByHopNames.has(lower);
     if (stays) text += `${name}: ${value}\r\n`;
   });
-  return Buffer.concat([Buffer.from(text, 'latin1'), ...lines, Buffer.from('\r\n', 'latin1')]);
+  return Buffer.from(text, 'latin1');
 }

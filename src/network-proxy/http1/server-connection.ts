@@ -7,6 +7,7 @@ import type { Timeouts } from '../../config/resolved.ts';
 import type { CleanupCause, ConnectionManager } from '../../connection/connection-manager.ts';
 import type { ConnectionOwner, ConnectionRecord } from '../../connection/connection-record.ts';
 import { reasonOfFailure } from '../../connection/ending-policy.ts';
+import type { WriteStaging } from '../../transport/write-staging.ts';
 import { errorPage } from '../error-pages.ts';
 import type {
   BodyForm,
@@ -31,6 +32,8 @@ export interface ServerServices {
   readonly clock: Clock;
   readonly manager: ConnectionManager;
   readonly deadlines: DeadlineQueue;
+  /** Where messages are put together. */
+  readonly staging: WriteStaging;
 }
 
 export interface ServeOptions {
@@ -80,7 +83,7 @@ export class ServerConnection
     this.#timeouts = record.timeouts;
     this.request = new Http1Request(options.tls);
     this.#reader = new RequestReader(transport, options.limits, this);
-    this.#writer = new AnswerWriter(transport);
+    this.#writer = new AnswerWriter(transport, services.staging);
     this.#deadlines = new ServerDeadlines(services.clock, services.deadlines, transport, this);
   }
 

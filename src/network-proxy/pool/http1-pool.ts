@@ -115,7 +115,7 @@ export class Http1Pool implements BackendPool, BackendKeeper {
   /** Takes over an open connection, for the one who waits for it. */
   adopt(transport: Transport, waiter: StreamWaiter, openedMs: number): void {
     this.#opened++;
-    const connection = new BackendConnection(transport, this, this.#settings.limits);
+    const connection = new BackendConnection(transport, this, this.#settings.limits, this.#services.staging);
     this.#hand(connection, waiter, openedMs);
   }
 
