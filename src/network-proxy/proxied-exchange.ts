@@ -2,7 +2,6 @@ import type { Deadline } from '../base/deadline-queue.ts';
 import type { TerminationReason } from '../base/termination.ts';
 import type { Loan } from '../base/transport.ts';
 import type { ResolvedRoute } from '../config/resolved.ts';
-import type { Meter } from './access-log.ts';
 import { isIdempotent, reasonOfBackendFailure, statusOfFailure } from './backend-failures.ts';
 import { BackendSearch, type SearchOwner } from './backend-search.ts';
 import { errorPage } from './error-pages.ts';
@@ -17,9 +16,11 @@ import type {
   RequestChanges,
   Trailers,
 } from './exchange.ts';
+import { HandlerCall, type HandlerRoute } from './handler/handler-call.ts';
 import { redirectAnswer, respondAnswer } from './local-answers.ts';
-import { RequestNotes } from './request-notes.ts';
 import type { ForwardRoute, RequestPlanner } from './request-planner.ts';
+import { RequestReport } from './request-report.ts';
+import type { StreamSource } from './stream-source.ts';
 import { Tunnel } from './websocket/tunnel.ts';
 
 /**
@@ -28,6 +29,8 @@ import { Tunnel } from './websocket/tunnel.ts';
  *   start ─▶ route ─▶ admit ─▶ [target ─▶ pool ─▶ stream ─▶ body] ─▶ answer ─▶ over
  *                                  ▲__ next target, one retry __│
  *
+ * A handler's stream comes at once, without a target.
+ *
  * Each way out is `#over`, once.
  */
 export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
@@ -35,17 +38,11 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
   position = -1;
   readonly #planner: RequestPlanner;
   readonly #client: ClientStream;
-  readonly #number: number;
-  readonly #notes: RequestNotes | null;
-  readonly #startedAt: number;
-  readonly #method: string;
-  /** Null once it has counted this request. */
-  #meter: Meter | null;
-  #routeName: string | null = null;
-  #status: number | null = null;
-  #route: ForwardRoute | null = null;
-  /** The route counts this request. */
-  #admitted: ResolvedRoute | null = null;
+  readonly #report: RequestReport;
+  /** It counts this request. */
+  #route: ResolvedRoute | null = null;
+  #source: StreamSource | null = null;
+  /** The source, where it is a pool. */
   #search: BackendSearch | null = null;
   #backend: BackendStream | null = null;
   #tunnel: Tunnel | null = null;
@@ -64,17 +61,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
   constructor(planner: RequestPlanner, client: ClientStream, number: number) {
     this.#planner = planner;
     this.#client = client;
-    this.#number = number;
-    const { observer, meter, clock } = planner.services;
-    this.#meter = meter;
-    this.#startedAt = client.record.lastActivityAt;
-    client.record.requests++;
-    this.#method = client.request.method;
-    this.#notes = observer === null ? null : new RequestNotes(client, this.#requestId, clock.now());
-  }
-
-  get #requestId(): string {
-    return `${this.#client.record.id}-${this.#number}`;
+    this.#report = new RequestReport(planner.services, client, number);
   }
 
   // ── routing ──────────────────────────────────────────────────────────────────────────────────
@@ -99,12 +86,11 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     if (route === 'no-route') return this.#refuse(404, 'no-route');
     if (route === 'misdirected') return this.#refuse(421, 'misdirected');
     if (route === 'ambiguous-path') return this.#refuse(400, 'ambiguous-path');
-    this.#routeName = route.name;
-    this.#notes?.routed(route);
+    this.#report.routed(route);
     this.#client.useTimeouts(route.timeouts);
     const refusal = this.#planner.services.admit(route, record);
     if (refusal !== null) return this.#refuse(statusOfRefusal(refusal), refusal);
-    this.#admitted = route;
+    this.#route = route;
     this.#act(route);
   }
 
@@ -119,8 +105,8 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
         return this.#answer(respondAnswer(action));
       case 'block':
         return this.#block(action.how);
-      default:
-        return this.#refuse(501, 'handler-unavailable');
+      case 'handler':
+        return this.#handle(route as HandlerRoute);
     }
   }
 
@@ -134,30 +120,46 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
   // ── the way to a backend ─────────────────────────────────────────────────────────────────────
 
   #forward(route: ForwardRoute): void {
-    this.#route = route;
-    this.#search = new BackendSearch(this.#planner, this.#client, route, this, this.#notes);
+    this.#search = new BackendSearch(this.#planner, this.#client, route, this, this.#report.notes);
+    this.#source = this.#search;
     this.#search.start();
+  }
+
+  #handle(route: HandlerRoute): void {
+    const call = new HandlerCall(this.#planner, this.#client, route);
+    this.#source = call;
+    call.start(this);
   }
 
   searchFailed(failure: BackendFailure | 'target-selection-failed' | 'target-selection-timeout'): void {
     if (failure === 'target-selection-failed') this.#refuse(502, failure);
     else if (failure === 'target-selection-timeout') this.#refuse(504, 'target-selection-failed');
-    else this.#refuse(statusOfFailure[failure.code], failure.code);
+    else this.#unanswered(failure);
+  }
+
+  /** A handler's own connection ends with it, where that is one of HTTP/1 (L24). */
+  #unanswered({ code, error }: BackendFailure): void {
+    const status = statusOfFailure[code];
+    if (code !== 'handler-failed') return this.#refuse(status, code);
+    this.#answer(
+      { ...errorPage(status, this.#report.requestId, true), ending: { reason: code, error } },
+      code,
+    );
   }
 
   onStream(backend: BackendStream, openedMs: number): void {
-    const search = this.#search as BackendSearch;
-    search.found();
+    const source = this.#source as StreamSource;
+    source.found();
     if (this.#done) return backend.abort();
     const { request } = this.#client;
     this.#backend = backend;
-    this.#lastSentAt = search.now;
-    this.#notes?.connected(backend.reused, openedMs, this.#lastSentAt);
+    this.#lastSentAt = source.now;
+    this.#report.notes?.connected(backend.reused, openedMs, this.#lastSentAt);
     if (backend.reused) request.keep();
     const chunked = request.hasBody && request.contentLength < 0 && request.http1 !== null;
     this.#form = chunked && backend.takesChunks ? 'chunks' : 'content';
-    backend.open(request, search.changes as RequestChanges, this.#form, this.#client.bodyAtHand);
-    const { responseHeadMs } = search.timeouts;
+    backend.open(request, source.changes as RequestChanges, this.#form, this.#client.bodyAtHand);
+    const { responseHeadMs } = source.timeouts;
     if (responseHeadMs > 0)
       this.#planner.services.deadlines.schedule(this, this.#lastSentAt + responseHeadMs);
     if (!request.hasBody) return;
@@ -205,9 +207,8 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     const backend = this.#backend as BackendStream;
     this.#unschedule();
     this.#responding = true;
-    this.#status = response.status;
-    this.#notes?.responded(response.status, this.#planner.services.clock.now());
-    const changes = this.#planner.rulesOf(this.#route as ForwardRoute).response(response);
+    this.#report.responded(response.status);
+    const changes = this.#planner.rulesOf(this.#route as ResolvedRoute).response(response);
     const form = response.body === 'chunked' && this.#client.takesChunks ? 'chunks' : 'content';
     backend.useForm(form);
     this.#client.respond(response, changes, form, more);
@@ -234,7 +235,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     const { record } = this.#client;
     const { clock } = this.#planner.services;
     record.joined = true;
-    this.#count(null);
+    this.#report.becameTunnel();
     this.#tunnel = new Tunnel(this.#client.tunnel(), backend.tunnel(), {
       activity: () => {
         record.lastActivityAt = clock.now();
@@ -256,7 +257,8 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
 
   // ── what goes wrong ──────────────────────────────────────────────────────────────────────────
 
-  onBackendFailed(failure: BackendFailure): void {
+  onBackendFailed(told: BackendFailure): void {
+    const failure = this.#named(told);
     const backend = this.#backend;
     this.#backend = null;
     if (this.#done) return;
@@ -265,7 +267,12 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
       this.#cut(reasonOfBackendFailure(failure.code), failure.code, failure.error ?? undefined);
     } else if (backend === null) this.#search?.next(failure);
     else if (this.#mayRepeat(backend, failure)) this.#repeat();
-    else this.searchFailed(failure);
+    else this.#unanswered(failure);
+  }
+
+  #named(failure: BackendFailure): BackendFailure {
+    const handled = this.#route?.action.type === 'handler';
+    return handled && failure.code === 'target-closed' ? { ...failure, code: 'handler-ended' } : failure;
   }
 
   /**
@@ -280,7 +287,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
 
   #repeat(): void {
     this.#retried = true;
-    this.#notes?.repeated();
+    this.#report.notes?.repeated();
     if (this.#requestEnd === null) this.#client.pauseBody();
     this.#search?.again();
   }
@@ -295,7 +302,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
 
   /** The backend's answer did not come in time. */
   expire(now: number): void {
-    const { responseHeadMs } = (this.#route as ForwardRoute).timeouts;
+    const { responseHeadMs } = (this.#source as StreamSource).timeouts;
     const slowClient = this.#requestEnd === null && !this.#bodyPaused;
     const dueAt = (slowClient ? now : this.#lastSentAt) + responseHeadMs;
     if (dueAt > now) return this.#planner.services.deadlines.schedule(this, dueAt);
@@ -305,7 +312,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
 
   /** Answers in place of a backend. */
   #refuse(status: number, code: string): void {
-    this.#answer(errorPage(status, this.#requestId), code);
+    this.#answer(errorPage(status, this.#report.requestId), code);
   }
 
   /** The client's stream is not touched afterwards: it may have the next request already. */
@@ -334,8 +341,8 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     if (this.#done) return;
     this.#done = true;
     this.#unschedule();
-    this.#search?.stop();
-    if (this.#admitted !== null) this.#planner.services.release(this.#admitted, this.#client.record);
+    this.#source?.stop();
+    if (this.#route !== null) this.#planner.services.release(this.#route, this.#client.record);
   }
 
   get #bytesToClient(): number {
@@ -348,32 +355,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     toClient: number,
     fromClient = this.#client.bytesIn,
   ): void {
-    this.#count(status);
-    if (code !== null) this.#noteFailure(code, status);
-    if (this.#notes === null) return;
-    const { observer, clock } = this.#planner.services;
-    observer?.requestEnded(this.#notes.entry(code, status, { fromClient, toClient }, clock.now()));
-  }
-
-  /** For the story of the connection. */
-  #noteFailure(error: string, status: number | null): void {
-    const { record } = this.#client;
-    record.note(this.#planner.services.clock.now(), 'request-failed', {
-      requestId: this.#requestId,
-      method: this.#method,
-      route: this.#routeName,
-      status: status ?? this.#status,
-      error,
-    });
-  }
-
-  /** @param status where the answer is our own */
-  #count(status: number | null): void {
-    const meter = this.#meter;
-    if (meter === null) return;
-    this.#meter = null;
-    const durationMs = this.#planner.services.clock.now() - this.#startedAt;
-    meter.requestOver(this.#routeName, this.#method, status ?? this.#status, durationMs);
+    this.#report.over(code, status, { fromClient, toClient });
   }
 
   #unschedule(): void {
