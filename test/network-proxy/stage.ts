@@ -145,6 +145,7 @@ export class Core {
         trustForwarded: () => trusted,
         challenges: () => options.challenges ?? null,
         headLimits: () => this.#limits,
+        staging,
         admit: (route) => {
           const refusal = options.admit?.(route) ?? null;
           if (refusal === null) this.inFlight++;
