@@ -1,9 +1,34 @@
+import { asksForRequests } from './connection-kind.ts';
 import { impliedProtocol } from './implied-protocol.ts';
 import type { Problem } from './problems.ts';
 import type { ForwardAction, Route } from './schema.ts';
 
 /** What in a route is about HTTP or TLS, and cannot be had by this route. */
 export function checkHttp(route: Route, path: string): Problem[] {
+  return [...checkAction(route, path), ...checkOffer(route, path)];
+}
+
+const httpProtocols: ReadonlySet<string> = new Set(['h2', 'http/1.1', 'http/1.0']);
+
+/** Who agrees on another protocol by ALPN could not be understood. */
+function checkOffer({ match, action }: Route, path: string): Problem[] {
+  if (!('tls' in action) || action.tls === undefined) return [];
+  if (action.type === 'forward' && action.tls.mode === 'passthrough') return [];
+  if (action.type === 'handler' && !asksForRequests(match)) return [];
+  const place = action.tls.alpn?.findIndex((protocol) => !httpProtocols.has(protocol)) ?? -1;
+  if (place < 0) return [];
+  const whole =
+    action.type === 'handler' ? ', or leave path, methods and headers out to get whole connections' : '';
+  return [
+    {
+      path: `${path}.action.tls.alpn[${place}]`,
+      message: `'${action.tls.alpn?.[place]}' is no HTTP, and this route needs requests that SmartProxy can read`,
+      instead: `write 'h2' or 'http/1.1'${whole}`,
+    },
+  ];
+}
+
+function checkAction(route: Route, path: string): Problem[] {
   const { action } = route;
   const { protocol } = impliedProtocol(route);
   if (action.type === 'forward') return checkForward(action, protocol === 'http', `${path}.action`);

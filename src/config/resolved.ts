@@ -248,12 +248,12 @@ export interface RouteContext {
   connectionId: string;
   client: { ip: string; port: number };
   localPort: number;
-  serverName?: string;
-  alpn?: string;
+  serverName?: string | undefined;
+  alpn?: string | undefined;
   route: string;
   tls: boolean;
   request?: { method: string; host: string; path: string; headers: Record<string, string | string[]> };
-  /** Aborted when the connection ends. */
+  /** Aborted when the connection ends, or the request is over that the function was called for. */
   signal: AbortSignal;
 }
 

@@ -63,6 +63,8 @@ export class ConnectionRecord {
   targetAddress: { host: string; port: number } | null = null;
   route: ResolvedRoute | null = null;
   hello: HelloSummary | null = null;
+  /** What ALPN agreed on, where TLS ends here. */
+  alpn: string | null = null;
   /** The deadlines in force: the port's before a route is known, then the route's. */
   timeouts: Timeouts;
   /** Bytes of a PROXY header that was read from the client: not payload. */

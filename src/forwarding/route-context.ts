@@ -21,8 +21,9 @@ export class ConnectionContext implements RouteContext {
     this.tls = record.hello !== null;
     const serverName = record.hello?.serverName;
     if (typeof serverName === 'string') this.serverName = serverName;
-    const alpn = record.hello?.alpn[0];
-    if (alpn !== undefined) this.alpn = alpn;
+    // Where TLS does not end here, all that is known is what the client likes best.
+    const alpn = route.tls === null ? record.hello?.alpn[0] : record.alpn;
+    if (typeof alpn === 'string') this.alpn = alpn;
   }
 
   get signal(): AbortSignal {

@@ -2,7 +2,7 @@ import type { TerminationReason } from '../base/termination.ts';
 import type { BackendFailureCode } from './exchange.ts';
 
 /** What the client is told where no answer has begun. */
-export const statusOfFailure: Readonly<Record<BackendFailureCode, 502 | 503 | 504>> = {
+export const statusOfFailure: Readonly<Record<BackendFailureCode, 500 | 502 | 503 | 504>> = {
   'connect-refused': 502,
   'connect-unreachable': 502,
   'connect-timeout': 504,
@@ -14,6 +14,8 @@ export const statusOfFailure: Readonly<Record<BackendFailureCode, 502 | 503 | 50
   'invalid-response': 502,
   'pool-overloaded': 503,
   'resource-exhausted': 503,
+  'handler-ended': 502,
+  'handler-failed': 500,
   'internal-error': 502,
 };
 

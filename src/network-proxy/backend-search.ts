@@ -6,6 +6,7 @@ import { nameOf } from './pool/backend-spec.ts';
 import { RequestContext } from './request-context.ts';
 import type { RequestNotes } from './request-notes.ts';
 import type { ForwardRoute, RequestPlanner } from './request-planner.ts';
+import type { StreamSource } from './stream-source.ts';
 
 /** Who looks for a backend: it is told of a stream, or that there is none. */
 export interface SearchOwner extends StreamWaiter {
@@ -25,7 +26,7 @@ const nothingTried: BackendFailure = {
  * The way of one request to a backend: a target of the route, and a stream out of its pool. A
  * target that cannot be reached is followed by the next, all within `connectMs`.
  */
-export class BackendSearch implements Deadline {
+export class BackendSearch implements StreamSource, Deadline {
   dueAt = 0;
   position = -1;
   readonly #planner: RequestPlanner;
@@ -40,7 +41,6 @@ export class BackendSearch implements Deadline {
   #waiting: Waiting | null = null;
   #stopped = false;
   #starting = false;
-  /** What the request's head becomes for the target that was chosen. */
   changes: RequestChanges | null = null;
 
   constructor(
@@ -69,7 +69,6 @@ export class BackendSearch implements Deadline {
     return this.#route.timeouts;
   }
 
-  /** The clock's time, which nobody need ask within the call that brought the request. */
   get now(): number {
     return this.#starting ? this.#client.record.lastActivityAt : this.#planner.services.clock.now();
   }
@@ -90,12 +89,10 @@ export class BackendSearch implements Deadline {
     this.#acquire(true);
   }
 
-  /** A stream was told: nothing is waited for. */
   found(): void {
     this.#waiting = null;
   }
 
-  /** Nobody asks any more. Idempotent. */
   stop(): void {
     this.#stopped = true;
     this.#waiting?.cancel();
@@ -132,10 +129,7 @@ export class BackendSearch implements Deadline {
   #acquire(fresh: boolean): void {
     const { record, request } = this.#client;
     const selection = this.#selection as Selection;
-    const { ip } = record.clientAddress;
-    const sender = { ip, trusted: this.#planner.services.trustForwarded().has(ip) };
-    const memory = this.#planner.addedOf(record);
-    this.changes = this.#planner.rulesOf(this.#route).request(request, sender, selection.endpoint, memory);
+    this.changes = this.#planner.changesFor(this.#route, this.#client, selection.endpoint);
     this.#notes?.acquiring(nameOf(selection.endpoint));
     const pool = this.#planner.poolOf(this.#route, selection, record);
     const waiting = pool.acquire(this.#owner, fresh, this.#millisecondsLeft());

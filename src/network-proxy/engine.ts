@@ -126,6 +126,7 @@ export class Engine {
       ...{ clock, selectors, meter, deadlines: this.#deadlines, pools: this.#pools },
       trustForwarded: () => this.#trusted,
       challenges: () => this.#configuration.challenges,
+      headLimits: () => headLimits(this.#configuration.options.limits),
       admit: (route, record) => security.admitRequest(route, record.clientAddress.ip),
       release: (route, record) => security.releaseRequest(route, record.clientAddress.ip),
       get observer() {

@@ -110,6 +110,8 @@ export interface LocalAnswer {
   readonly body: Uint8Array;
   /** The connection cannot go on after it (HTTP/1), or should not. */
   readonly close: boolean;
+  /** Why it ends then. Default: that is the answer itself. */
+  readonly ending?: { readonly reason: TerminationReason; readonly error: Error | null };
 }
 
 /**
@@ -264,6 +266,8 @@ export type BackendFailureCode =
   | 'invalid-response'
   | 'pool-overloaded'
   | 'resource-exhausted'
+  | 'handler-ended'
+  | 'handler-failed'
   | 'internal-error';
 
 /** Where streams to one backend come from: a pool of HTTP/1 connections, of HTTP/2 sessions, or both. */

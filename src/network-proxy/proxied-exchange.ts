@@ -17,9 +17,11 @@ import type {
   RequestChanges,
   Trailers,
 } from './exchange.ts';
+import { HandlerCall, type HandlerRoute } from './handler/handler-call.ts';
 import { redirectAnswer, respondAnswer } from './local-answers.ts';
 import { RequestNotes } from './request-notes.ts';
 import type { ForwardRoute, RequestPlanner } from './request-planner.ts';
+import type { StreamSource } from './stream-source.ts';
 import { Tunnel } from './websocket/tunnel.ts';
 
 /**
@@ -27,6 +29,8 @@ import { Tunnel } from './websocket/tunnel.ts';
  *
  *   start ─▶ route ─▶ admit ─▶ [target ─▶ pool ─▶ stream ─▶ body] ─▶ answer ─▶ over
  *                                  ▲__ next target, one retry __│
+ *
+ * A handler's stream comes at once, without a target.
  *
  * Each way out is `#over`, once.
  */
@@ -43,9 +47,10 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
   #meter: Meter | null;
   #routeName: string | null = null;
   #status: number | null = null;
-  #route: ForwardRoute | null = null;
-  /** The route counts this request. */
-  #admitted: ResolvedRoute | null = null;
+  /** It counts this request. */
+  #route: ResolvedRoute | null = null;
+  #source: StreamSource | null = null;
+  /** The source, where it is a pool. */
   #search: BackendSearch | null = null;
   #backend: BackendStream | null = null;
   #tunnel: Tunnel | null = null;
@@ -104,7 +109,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     this.#client.useTimeouts(route.timeouts);
     const refusal = this.#planner.services.admit(route, record);
     if (refusal !== null) return this.#refuse(statusOfRefusal(refusal), refusal);
-    this.#admitted = route;
+    this.#route = route;
     this.#act(route);
   }
 
@@ -119,8 +124,8 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
         return this.#answer(respondAnswer(action));
       case 'block':
         return this.#block(action.how);
-      default:
-        return this.#refuse(501, 'handler-unavailable');
+      case 'handler':
+        return this.#handle(route as HandlerRoute);
     }
   }
 
@@ -134,30 +139,43 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
   // ── the way to a backend ─────────────────────────────────────────────────────────────────────
 
   #forward(route: ForwardRoute): void {
-    this.#route = route;
     this.#search = new BackendSearch(this.#planner, this.#client, route, this, this.#notes);
+    this.#source = this.#search;
     this.#search.start();
+  }
+
+  #handle(route: HandlerRoute): void {
+    const call = new HandlerCall(this.#planner, this.#client, route);
+    this.#source = call;
+    call.start(this);
   }
 
   searchFailed(failure: BackendFailure | 'target-selection-failed' | 'target-selection-timeout'): void {
     if (failure === 'target-selection-failed') this.#refuse(502, failure);
     else if (failure === 'target-selection-timeout') this.#refuse(504, 'target-selection-failed');
-    else this.#refuse(statusOfFailure[failure.code], failure.code);
+    else this.#unanswered(failure);
+  }
+
+  /** A handler's own connection ends with it, where that is one of HTTP/1 (L24). */
+  #unanswered({ code, error }: BackendFailure): void {
+    const status = statusOfFailure[code];
+    if (code !== 'handler-failed') return this.#refuse(status, code);
+    this.#answer({ ...errorPage(status, this.#requestId, true), ending: { reason: code, error } }, code);
   }
 
   onStream(backend: BackendStream, openedMs: number): void {
-    const search = this.#search as BackendSearch;
-    search.found();
+    const source = this.#source as StreamSource;
+    source.found();
     if (this.#done) return backend.abort();
     const { request } = this.#client;
     this.#backend = backend;
-    this.#lastSentAt = search.now;
+    this.#lastSentAt = source.now;
     this.#notes?.connected(backend.reused, openedMs, this.#lastSentAt);
     if (backend.reused) request.keep();
     const chunked = request.hasBody && request.contentLength < 0 && request.http1 !== null;
     this.#form = chunked && backend.takesChunks ? 'chunks' : 'content';
-    backend.open(request, search.changes as RequestChanges, this.#form, this.#client.bodyAtHand);
-    const { responseHeadMs } = search.timeouts;
+    backend.open(request, source.changes as RequestChanges, this.#form, this.#client.bodyAtHand);
+    const { responseHeadMs } = source.timeouts;
     if (responseHeadMs > 0)
       this.#planner.services.deadlines.schedule(this, this.#lastSentAt + responseHeadMs);
     if (!request.hasBody) return;
@@ -207,7 +225,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     this.#responding = true;
     this.#status = response.status;
     this.#notes?.responded(response.status, this.#planner.services.clock.now());
-    const changes = this.#planner.rulesOf(this.#route as ForwardRoute).response(response);
+    const changes = this.#planner.rulesOf(this.#route as ResolvedRoute).response(response);
     const form = response.body === 'chunked' && this.#client.takesChunks ? 'chunks' : 'content';
     backend.useForm(form);
     this.#client.respond(response, changes, form, more);
@@ -256,7 +274,8 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
 
   // ── what goes wrong ──────────────────────────────────────────────────────────────────────────
 
-  onBackendFailed(failure: BackendFailure): void {
+  onBackendFailed(told: BackendFailure): void {
+    const failure = this.#named(told);
     const backend = this.#backend;
     this.#backend = null;
     if (this.#done) return;
@@ -265,7 +284,12 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
       this.#cut(reasonOfBackendFailure(failure.code), failure.code, failure.error ?? undefined);
     } else if (backend === null) this.#search?.next(failure);
     else if (this.#mayRepeat(backend, failure)) this.#repeat();
-    else this.searchFailed(failure);
+    else this.#unanswered(failure);
+  }
+
+  #named(failure: BackendFailure): BackendFailure {
+    const handled = this.#route?.action.type === 'handler';
+    return handled && failure.code === 'target-closed' ? { ...failure, code: 'handler-ended' } : failure;
   }
 
   /**
@@ -295,7 +319,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
 
   /** The backend's answer did not come in time. */
   expire(now: number): void {
-    const { responseHeadMs } = (this.#route as ForwardRoute).timeouts;
+    const { responseHeadMs } = (this.#source as StreamSource).timeouts;
     const slowClient = this.#requestEnd === null && !this.#bodyPaused;
     const dueAt = (slowClient ? now : this.#lastSentAt) + responseHeadMs;
     if (dueAt > now) return this.#planner.services.deadlines.schedule(this, dueAt);
@@ -334,8 +358,8 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     if (this.#done) return;
     this.#done = true;
     this.#unschedule();
-    this.#search?.stop();
-    if (this.#admitted !== null) this.#planner.services.release(this.#admitted, this.#client.record);
+    this.#source?.stop();
+    if (this.#route !== null) this.#planner.services.release(this.#route, this.#client.record);
   }
 
   get #bytesToClient(): number {

@@ -4,9 +4,10 @@ import type { HttpRequest } from './exchange.ts';
 
 /** What a user's function is told of a request. Made of texts only where it is asked. */
 export class RequestContext implements RouteContext {
+  readonly route: string;
   readonly #record: ConnectionRecord;
   readonly #request: HttpRequest;
-  readonly route: string;
+  #told: NonNullable<RouteContext['request']> | null = null;
   #controller: AbortController | null = null;
   #aborted = false;
 
@@ -34,9 +35,27 @@ export class RequestContext implements RouteContext {
     return this.#request.scheme === 'https';
   }
 
+  get serverName(): string | undefined {
+    return this.#record.hello?.serverName ?? undefined;
+  }
+
+  /** What was agreed on for the connection. */
+  get alpn(): string | undefined {
+    return this.#record.alpn ?? undefined;
+  }
+
   get request(): NonNullable<RouteContext['request']> {
-    const { method, host, path } = this.#request;
-    return { method, host, path, headers: headersOf(this.#request) };
+    if (this.#told === null) {
+      const { method, host, path } = this.#request;
+      this.#told = { method, host, path, headers: headersOf(this.#request) };
+    }
+    return this.#told;
+  }
+
+  /** Reads the request now: who has the context may ask when the connection brings the next one. */
+  keep(): this {
+    void this.request;
+    return this;
   }
 
   get signal(): AbortSignal {

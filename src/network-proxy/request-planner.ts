@@ -2,14 +2,17 @@ import type { Clock } from '../base/clock.ts';
 import type { DeadlineQueue } from '../base/deadline-queue.ts';
 import type { AddressSet } from '../base/prefix-trie.ts';
 import type { TerminationReason } from '../base/termination.ts';
+import type { Endpoint } from '../base/transport.ts';
 import { type Answer, type ChallengeAnswers, tokenOf } from '../certificates/acme/challenge-answers.ts';
+import { resolveHttp } from '../config/resolve-http.ts';
 import type { ResolvedForward, ResolvedRoute } from '../config/resolved.ts';
 import type { ConnectionRecord } from '../connection/connection-record.ts';
 import type { Selection, TargetSelector } from '../targets/target-selector.ts';
 import { encodeProxyHeader } from '../transport/proxy-header.ts';
 import type { Meter, RequestObserver } from './access-log.ts';
-import type { ClientStream, HttpRequest, LocalAnswer } from './exchange.ts';
+import type { ClientStream, HttpRequest, LocalAnswer, RequestChanges } from './exchange.ts';
 import { type AddedMemory, HeaderRules } from './headers/header-rules.ts';
+import type { HeadLimits } from './http1/head-limits.ts';
 import { challengeAnswer } from './local-answers.ts';
 import type { KeptPool, Pools } from './pool/pools.ts';
 
@@ -37,6 +40,8 @@ export interface ForwarderServices {
    */
   admit(route: ResolvedRoute, record: ConnectionRecord): TerminationReason | null;
   release(route: ResolvedRoute, record: ConnectionRecord): void;
+  /** What the head of an answer may be. */
+  headLimits(): HeadLimits;
   /** Null: nobody hears of requests, and nothing is kept for it. */
   readonly observer: RequestObserver | null;
   /** Null: nobody counts. */
@@ -79,12 +84,19 @@ export class RequestPlanner {
     return answer.then((text) => (text === null ? null : challengeAnswer(text)));
   }
 
-  rulesOf(route: ForwardRoute): HeaderRules {
+  rulesOf(route: ResolvedRoute): HeaderRules {
     return this.#memoryOf(route).rules;
   }
 
+  /** What changes in a request's head for the one who gets it. */
+  changesFor(route: ResolvedRoute, { record, request }: ClientStream, endpoint: Endpoint): RequestChanges {
+    const { ip } = record.clientAddress;
+    const sender = { ip, trusted: this.services.trustForwarded().has(ip) };
+    return this.rulesOf(route).request(request, sender, endpoint, this.#addedOf(record));
+  }
+
   /** What was added to the last request of a client's connection. */
-  addedOf(record: ConnectionRecord): AddedMemory {
+  #addedOf(record: ConnectionRecord): AddedMemory {
     let memory = this.#connections.get(record);
     if (memory === undefined) {
       memory = { last: null };
@@ -107,10 +119,12 @@ export class RequestPlanner {
     return pool;
   }
 
-  #memoryOf(route: ForwardRoute): RouteMemory {
+  #memoryOf(route: ResolvedRoute): RouteMemory {
     let memory = this.#routes.get(route);
     if (memory === undefined) {
-      memory = { rules: new HeaderRules(route.action.http), pools: [] };
+      const { action } = route;
+      const http = action.type === 'forward' ? action.http : resolveHttp(undefined);
+      memory = { rules: new HeaderRules(http), pools: [] };
       this.#routes.set(route, memory);
     }
     return memory;

@@ -172,6 +172,7 @@ export class TlsHandshake implements ConnectionOwner, TransportListener, ServerH
     meter?.handshakeOver(now - this.#startedAt);
     socket.disableRenegotiation();
     const protocol = socket.alpnProtocol || null;
+    record.alpn = protocol;
     const open = (): Transport => {
       // HTTP/1 and handlers know half a close, and so does TLS 1.3 (RFC 8446 §6.1).
       socket.allowHalfOpen = true;

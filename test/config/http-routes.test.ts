@@ -142,6 +142,31 @@ test('request criteria and HTTP options need a mode that reads requests', () => 
   }
 });
 
+test('a route that reads requests offers nothing but HTTP by ALPN', () => {
+  const offering = (alpn: string[]) => ({ alpn }) as const;
+  const handler = { type: 'handler', handle() {} } as const;
+  const strange: [Route['match'] | object, Route['action'], string][] = [
+    [{}, forward({ ...terminate, alpn: ['h2', 'x-own'] }), 'alpn[1]'],
+    [{}, { type: 'respond', status: 200, tls: offering(['x-own']) }, 'alpn[0]'],
+    [{ path: '/x' }, { ...handler, tls: offering(['x-own']) }, 'alpn[0]'],
+  ];
+  for (const [match, action, field] of strange) {
+    const found = problems(on443('a', match, action));
+    assert.equal(found.length, 1, found.join('\n'));
+    assert.ok(found[0]!.startsWith(`routes[0].action.tls.${field}: 'x-own' is no HTTP`), found[0]);
+  }
+  assert.match(
+    problems(on443('a', { path: '/x' }, { ...handler, tls: offering(['x-own']) }))[0]!,
+    /leave path, methods and headers out to get whole connections/,
+  );
+  for (const [match, action] of [
+    [{}, { ...handler, tls: offering(['x-own']) }],
+    [{ path: '/x' }, { ...handler, tls: offering(['http/1.1', 'h2']) }],
+  ] as const) {
+    assert.deepEqual(problems(on443('a', match, action as Route['action'])), []);
+  }
+});
+
 test('routes without tls take it from the most specific route of their port and name', () => {
   const routes = resolveAll(
     on443('all', { domains: '*.test' }, forward(mutual)),

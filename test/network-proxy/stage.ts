@@ -144,6 +144,7 @@ export class Core {
         selectors: new TargetSelectors(),
         trustForwarded: () => trusted,
         challenges: () => options.challenges ?? null,
+        headLimits: () => this.#limits,
         admit: (route) => {
           const refusal = options.admit?.(route) ?? null;
           if (refusal === null) this.inFlight++;

@@ -236,11 +236,14 @@ export const handlerSchema = record('a handler action', {
     'a function (stream, context), in a TypeScript or JavaScript configuration',
   ).meta({
     description:
-      'Gets the connection as a Duplex and its RouteContext; the connection ends when the stream does.',
+      'Gets the connection as a Duplex and its RouteContext; the connection ends when the stream does. Chosen by request, it gets the request, and gives the answer, as HTTP/1.1.',
     typeText: 'function',
   }),
   tls: tlsSchema.optional(),
-}).meta({ id: 'HandlerAction', description: 'Gives the connection to a function of yours.' });
+}).meta({
+  id: 'HandlerAction',
+  description: 'Gives the connection, or each request, to a function of yours.',
+});
 
 const expectedAction = "an action such as { type: 'forward', target: { host: '127.0.0.1', port: 3000 } }";
 

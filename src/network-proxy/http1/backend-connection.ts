@@ -249,8 +249,7 @@ export class BackendConnection implements BackendStream, TransportListener, Body
   onFinish(): void {}
 
   onError(error: Error): void {
-    const reason = reasonOfFailure('target', error);
-    this.#fail(reason === 'resource-exhausted' ? reason : timedOut(error), error);
+    this.#fail(codeOf(error), error);
   }
 
   onClose(): void {
@@ -276,11 +275,11 @@ export class BackendConnection implements BackendStream, TransportListener, Body
   }
 }
 
-function timedOut(error: Error): 'target-timed-out' | 'target-reset' {
+function codeOf(error: Error): BackendFailureCode {
   const code = errorCode(error);
-  return code === 'ETIMEDOUT' || code === 'EHOSTUNREACH' || code === 'ENETUNREACH'
-    ? 'target-timed-out'
-    : 'target-reset';
+  if (code === 'handler-ended' || code === 'handler-failed') return code;
+  const reason = reasonOfFailure('target', error);
+  return reason === 'resource-exhausted' || reason === 'target-timed-out' ? reason : 'target-reset';
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

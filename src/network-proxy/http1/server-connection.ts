@@ -69,6 +69,8 @@ export class ServerConnection
   #clientEnded = false;
   #requests = 0;
   #draining = false;
+  /** Why the connection ends with the present answer, where that says so. */
+  #ending: CleanupCause | null = null;
 
   constructor(
     services: ServerServices,
@@ -237,6 +239,7 @@ export class ServerConnection
   answer(answer: LocalAnswer): number {
     if (!this.#reader.complete) this.#writer.closes = true;
     this.#writer.answer(answer, this.#services.clock.wallTime());
+    if (answer.ending !== undefined) this.#ending = causeOf(answer.ending);
     const { bytes } = this.#writer;
     this.#exchangeOver();
     return bytes;
@@ -266,7 +269,8 @@ export class ServerConnection
   }
 
   #endAnswered(): void {
-    this.#end({ reason: this.#draining ? 'shutdown' : this.#clientEnded ? 'client-closed' : 'responded' });
+    const reason = this.#draining ? 'shutdown' : this.#clientEnded ? 'client-closed' : 'responded';
+    this.#end(this.#ending ?? { reason });
   }
 
   tunnel(): TunnelEnd {
@@ -365,4 +369,8 @@ export class ServerConnection
     if (cause.effect !== 'reset' && this.#transport !== this.record.client) this.#transport.end();
     this.#services.manager.initiateCleanupOnce(this.record, cause);
   }
+}
+
+function causeOf({ reason, error }: NonNullable<LocalAnswer['ending']>): CleanupCause {
+  return error === null ? { reason } : { reason, error };
 }
