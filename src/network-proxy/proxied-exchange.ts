@@ -2,7 +2,6 @@ import type { Deadline } from '../base/deadline-queue.ts';
 import type { TerminationReason } from '../base/termination.ts';
 import type { Loan } from '../base/transport.ts';
 import type { ResolvedRoute } from '../config/resolved.ts';
-import type { Meter } from './access-log.ts';
 import { isIdempotent, reasonOfBackendFailure, statusOfFailure } from './backend-failures.ts';
 import { BackendSearch, type SearchOwner } from './backend-search.ts';
 import { errorPage } from './error-pages.ts';
@@ -19,8 +18,8 @@ import type {
 } from './exchange.ts';
 import { HandlerCall, type HandlerRoute } from './handler/handler-call.ts';
 import { redirectAnswer, respondAnswer } from './local-answers.ts';
-import { RequestNotes } from './request-notes.ts';
 import type { ForwardRoute, RequestPlanner } from './request-planner.ts';
+import { RequestReport } from './request-report.ts';
 import type { StreamSource } from './stream-source.ts';
 import { Tunnel } from './websocket/tunnel.ts';
 
@@ -39,14 +38,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
   position = -1;
   readonly #planner: RequestPlanner;
   readonly #client: ClientStream;
-  readonly #number: number;
-  readonly #notes: RequestNotes | null;
-  readonly #startedAt: number;
-  readonly #method: string;
-  /** Null once it has counted this request. */
-  #meter: Meter | null;
-  #routeName: string | null = null;
-  #status: number | null = null;
+  readonly #report: RequestReport;
   /** It counts this request. */
   #route: ResolvedRoute | null = null;
   #source: StreamSource | null = null;
@@ -69,17 +61,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
   constructor(planner: RequestPlanner, client: ClientStream, number: number) {
     this.#planner = planner;
     this.#client = client;
-    this.#number = number;
-    const { observer, meter, clock } = planner.services;
-    this.#meter = meter;
-    this.#startedAt = client.record.lastActivityAt;
-    client.record.requests++;
-    this.#method = client.request.method;
-    this.#notes = observer === null ? null : new RequestNotes(client, this.#requestId, clock.now());
-  }
-
-  get #requestId(): string {
-    return `${this.#client.record.id}-${this.#number}`;
+    this.#report = new RequestReport(planner.services, client, number);
   }
 
   // ── routing ──────────────────────────────────────────────────────────────────────────────────
@@ -104,8 +86,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     if (route === 'no-route') return this.#refuse(404, 'no-route');
     if (route === 'misdirected') return this.#refuse(421, 'misdirected');
     if (route === 'ambiguous-path') return this.#refuse(400, 'ambiguous-path');
-    this.#routeName = route.name;
-    this.#notes?.routed(route);
+    this.#report.routed(route);
     this.#client.useTimeouts(route.timeouts);
     const refusal = this.#planner.services.admit(route, record);
     if (refusal !== null) return this.#refuse(statusOfRefusal(refusal), refusal);
@@ -139,7 +120,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
   // ── the way to a backend ─────────────────────────────────────────────────────────────────────
 
   #forward(route: ForwardRoute): void {
-    this.#search = new BackendSearch(this.#planner, this.#client, route, this, this.#notes);
+    this.#search = new BackendSearch(this.#planner, this.#client, route, this, this.#report.notes);
     this.#source = this.#search;
     this.#search.start();
   }
@@ -160,7 +141,10 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
   #unanswered({ code, error }: BackendFailure): void {
     const status = statusOfFailure[code];
     if (code !== 'handler-failed') return this.#refuse(status, code);
-    this.#answer({ ...errorPage(status, this.#requestId, true), ending: { reason: code, error } }, code);
+    this.#answer(
+      { ...errorPage(status, this.#report.requestId, true), ending: { reason: code, error } },
+      code,
+    );
   }
 
   onStream(backend: BackendStream, openedMs: number): void {
@@ -170,7 +154,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     const { request } = this.#client;
     this.#backend = backend;
     this.#lastSentAt = source.now;
-    this.#notes?.connected(backend.reused, openedMs, this.#lastSentAt);
+    this.#report.notes?.connected(backend.reused, openedMs, this.#lastSentAt);
     if (backend.reused) request.keep();
     const chunked = request.hasBody && request.contentLength < 0 && request.http1 !== null;
     this.#form = chunked && backend.takesChunks ? 'chunks' : 'content';
@@ -223,8 +207,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     const backend = this.#backend as BackendStream;
     this.#unschedule();
     this.#responding = true;
-    this.#status = response.status;
-    this.#notes?.responded(response.status, this.#planner.services.clock.now());
+    this.#report.responded(response.status);
     const changes = this.#planner.rulesOf(this.#route as ResolvedRoute).response(response);
     const form = response.body === 'chunked' && this.#client.takesChunks ? 'chunks' : 'content';
     backend.useForm(form);
@@ -252,7 +235,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     const { record } = this.#client;
     const { clock } = this.#planner.services;
     record.joined = true;
-    this.#count(null);
+    this.#report.becameTunnel();
     this.#tunnel = new Tunnel(this.#client.tunnel(), backend.tunnel(), {
       activity: () => {
         record.lastActivityAt = clock.now();
@@ -304,7 +287,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
 
   #repeat(): void {
     this.#retried = true;
-    this.#notes?.repeated();
+    this.#report.notes?.repeated();
     if (this.#requestEnd === null) this.#client.pauseBody();
     this.#search?.again();
   }
@@ -329,7 +312,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
 
   /** Answers in place of a backend. */
   #refuse(status: number, code: string): void {
-    this.#answer(errorPage(status, this.#requestId), code);
+    this.#answer(errorPage(status, this.#report.requestId), code);
   }
 
   /** The client's stream is not touched afterwards: it may have the next request already. */
@@ -372,32 +355,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     toClient: number,
     fromClient = this.#client.bytesIn,
   ): void {
-    this.#count(status);
-    if (code !== null) this.#noteFailure(code, status);
-    if (this.#notes === null) return;
-    const { observer, clock } = this.#planner.services;
-    observer?.requestEnded(this.#notes.entry(code, status, { fromClient, toClient }, clock.now()));
-  }
-
-  /** For the story of the connection. */
-  #noteFailure(error: string, status: number | null): void {
-    const { record } = this.#client;
-    record.note(this.#planner.services.clock.now(), 'request-failed', {
-      requestId: this.#requestId,
-      method: this.#method,
-      route: this.#routeName,
-      status: status ?? this.#status,
-      error,
-    });
-  }
-
-  /** @param status where the answer is our own */
-  #count(status: number | null): void {
-    const meter = this.#meter;
-    if (meter === null) return;
-    this.#meter = null;
-    const durationMs = this.#planner.services.clock.now() - this.#startedAt;
-    meter.requestOver(this.#routeName, this.#method, status ?? this.#status, durationMs);
+    this.#report.over(code, status, { fromClient, toClient });
   }
 
   #unschedule(): void {
