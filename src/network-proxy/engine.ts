@@ -119,11 +119,12 @@ export class Engine {
     });
   }
 
-  #forwarderServices({ clock, security, selectors, meter }: EngineServices): ForwarderServices {
+  #forwarderServices({ clock, security, selectors, meter, resources }: EngineServices): ForwarderServices {
     const observer: RequestObserver = { requestEnded: (entry) => this.#logRequest(entry) };
     const logged = (): boolean => this.#configuration.options.log.requests;
     return {
       ...{ clock, selectors, meter, deadlines: this.#deadlines, pools: this.#pools },
+      staging: resources.staging,
       trustForwarded: () => this.#trusted,
       challenges: () => this.#configuration.challenges,
       headLimits: () => headLimits(this.#configuration.options.limits),

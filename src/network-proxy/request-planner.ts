@@ -9,6 +9,7 @@ import type { ResolvedForward, ResolvedRoute } from '../config/resolved.ts';
 import type { ConnectionRecord } from '../connection/connection-record.ts';
 import type { Selection, TargetSelector } from '../targets/target-selector.ts';
 import { encodeProxyHeader } from '../transport/proxy-header.ts';
+import type { WriteStaging } from '../transport/write-staging.ts';
 import type { Meter, RequestObserver } from './access-log.ts';
 import type { ClientStream, HttpRequest, LocalAnswer, RequestChanges } from './exchange.ts';
 import { type AddedMemory, HeaderRules } from './headers/header-rules.ts';
@@ -40,8 +41,9 @@ export interface ForwarderServices {
    */
   admit(route: ResolvedRoute, record: ConnectionRecord): TerminationReason | null;
   release(route: ResolvedRoute, record: ConnectionRecord): void;
-  /** What the head of an answer may be. */
+  /** What the head of a handler's answer may be. */
   headLimits(): HeadLimits;
+  readonly staging: WriteStaging;
   /** Null: nobody hears of requests, and nothing is kept for it. */
   readonly observer: RequestObserver | null;
   /** Null: nobody counts. */

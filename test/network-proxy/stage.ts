@@ -138,7 +138,7 @@ export class Core {
     const match = options.match ?? (() => options.route ?? 'no-route');
     this.forwarder = new Forwarder(
       {
-        clock,
+        ...{ clock, staging },
         deadlines: this.deadlines,
         pools: this.pools,
         selectors: new TargetSelectors(),

@@ -51,7 +51,8 @@ export class HandlerCall implements StreamSource, DuplexOwner, BackendKeeper {
     this.#context = new RequestContext(record, request, route.name).keep();
     const [near, far] = localPair(nowhere, record.clientAddress);
     this.#far = far;
-    this.#connection = new BackendConnection(near, this, planner.services.headLimits());
+    const { headLimits, staging } = planner.services;
+    this.#connection = new BackendConnection(near, this, headLimits(), staging);
     this.#stream = toDuplex(far, undefined, this);
   }
 
