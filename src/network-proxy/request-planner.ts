@@ -41,10 +41,9 @@ export interface ForwarderServices {
    */
   admit(route: ResolvedRoute, record: ConnectionRecord): TerminationReason | null;
   release(route: ResolvedRoute, record: ConnectionRecord): void;
-  /** Where heads are put together. */
-  readonly staging: WriteStaging;
-  /** What the head of an answer may be. */
+  /** What the head of a handler's answer may be. */
   headLimits(): HeadLimits;
+  readonly staging: WriteStaging;
   /** Null: nobody hears of requests, and nothing is kept for it. */
   readonly observer: RequestObserver | null;
   /** Null: nobody counts. */

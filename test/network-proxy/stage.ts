@@ -138,14 +138,13 @@ export class Core {
     const match = options.match ?? (() => options.route ?? 'no-route');
     this.forwarder = new Forwarder(
       {
-        clock,
+        ...{ clock, staging },
         deadlines: this.deadlines,
         pools: this.pools,
         selectors: new TargetSelectors(),
         trustForwarded: () => trusted,
         challenges: () => options.challenges ?? null,
         headLimits: () => this.#limits,
-        staging,
         admit: (route) => {
           const refusal = options.admit?.(route) ?? null;
           if (refusal === null) this.inFlight++;
