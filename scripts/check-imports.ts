@@ -37,9 +37,17 @@ const hotRooms = new Set([
 ]);
 const coldModules = /^(node:)?(fs|child_process)(\/|$)/;
 
+/**
+ * Runs in a browser: it speaks the admin API, and shares nothing with the server but types. Only what
+ * is built of it is served.
+ */
+const browserFolder = join('admin', 'dashboard') + sep;
+
 interface Import {
   specifier: string;
   line: number;
+  /** Nothing of it is left when types are stripped. */
+  typeOnly: boolean;
 }
 
 /** Every import, re-export and dynamic import with a literal specifier. */
@@ -47,16 +55,18 @@ export function importsOf(source: string): Import[] {
   const code = source.replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, (comment) =>
     comment.replaceAll(/[^\n]/g, ' '),
   );
-  const pattern = /(?:^|[\s;}])(?:from|import)\s*\(?\s*(['"])([^'"\n]+)\1/g;
+  const pattern =
+    /(?:^|[\s;}])(?:((?:import|export)\s+type\s[^'";]*?)?from|import)\s*\(?\s*(['"])([^'"\n]+)\2/g;
   return [...code.matchAll(pattern)].map((match) => ({
-    specifier: match[2] ?? '',
-    line: code.slice(0, match.index + 1).split('\n').length,
+    specifier: match[3] ?? '',
+    line: code.slice(0, match.index + match[0].length).split('\n').length,
+    typeOnly: match[1] !== undefined,
   }));
 }
 
 /** All problems of a source folder, as lines for people. Empty: none. */
 export function checkImports(folder: string): string[] {
-  const files = globSync('**/*.ts', { cwd: folder }).sort();
+  const files = globSync('**/*.{ts,tsx}', { cwd: folder }).sort();
   const edges = new Map<string, string[]>();
   const problems = files.flatMap((file) => {
     const targets: string[] = [];
@@ -64,7 +74,7 @@ export function checkImports(folder: string): string[] {
     return importsOf(readFileSync(join(folder, file), 'utf8')).flatMap((found) => {
       const target = targetOf(folder, file, found.specifier);
       if (target !== null) targets.push(target);
-      const problem = problemWith(folder, file, found.specifier, target);
+      const problem = problemWith(folder, file, found, target);
       return problem === null ? [] : [`${file}:${found.line}: ${problem}`];
     });
   });
@@ -77,8 +87,11 @@ function targetOf(folder: string, file: string, specifier: string): string | nul
   return relative(folder, resolve(folder, dirname(file), specifier));
 }
 
-function problemWith(folder: string, file: string, specifier: string, target: string | null): string | null {
+function problemWith(folder: string, file: string, found: Import, target: string | null): string | null {
+  const { specifier } = found;
   const room = roomOf(file);
+  const browser = browserProblem(file, found, target);
+  if (browser !== null) return browser;
   if (target === null) {
     const cold = hotRooms.has(room) && coldModules.test(specifier);
     return cold ? `${room}/ is hot: it must not import ${specifier} (it is handed what it needs)` : null;
@@ -86,6 +99,17 @@ function problemWith(folder: string, file: string, specifier: string, target: st
   if (target.startsWith('..')) return `imports ${specifier}, which is outside of the source folder`;
   if (!existsSync(join(folder, target))) return `imports ${specifier}, which does not exist`;
   return climbProblem(room, roomOf(target));
+}
+
+function browserProblem(file: string, { specifier, typeOnly }: Import, target: string | null): string | null {
+  const inBrowser = file.startsWith(browserFolder) && !file.endsWith('vite.config.ts');
+  if (!inBrowser) {
+    const reaches = target?.startsWith(browserFolder) === true && !file.startsWith(browserFolder);
+    return reaches ? `imports ${specifier}, which runs in a browser` : null;
+  }
+  if (specifier.startsWith('node:')) return `imports ${specifier}, and runs in a browser`;
+  if (target === null || target.startsWith(browserFolder) || typeOnly) return null;
+  return `imports ${specifier}: the dashboard shares types with the server, and nothing else`;
 }
 
 function climbProblem(from: string, to: string): string | null {

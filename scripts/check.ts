@@ -12,8 +12,10 @@ const tool = (name: string): string => join(root, 'node_modules', '.bin', name);
 const checks: { name: string; command: string[] }[] = [
   { name: 'format and lint', command: [tool('biome'), 'check', '--error-on-warnings', '.'] },
   { name: 'types', command: [tool('tsc'), '-p', '.'] },
+  { name: 'types of the dashboard', command: [tool('tsc'), '-p', 'src/admin/dashboard'] },
   { name: 'import ladder and cycles', command: [process.execPath, 'scripts/check-imports.ts'] },
   { name: 'unused exports and dependencies', command: [tool('knip'), '--no-progress'] },
+  { name: 'dashboard as built', command: [process.execPath, 'scripts/build-dashboard.ts', '--check'] },
   { name: 'documentation', command: [process.execPath, 'scripts/generate-configuration-docs.ts', '--check'] },
 ];
 

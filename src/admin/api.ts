@@ -1,6 +1,8 @@
 import { normalizeAddress } from '../base/address.ts';
 import { errorCode, errorMessage } from '../base/errors.ts';
 import type { ControlPort } from './control-port.ts';
+import type { LiveFeed } from './live/live-feed.ts';
+import { explainedReasons } from './reasons.ts';
 import { failure, ok, type Reply } from './reply.ts';
 
 /** A request that has passed the guard. */
@@ -11,7 +13,7 @@ export interface ApiRequest {
   readonly query: URLSearchParams;
 }
 
-type Handler = (control: ControlPort, request: ApiRequest) => Reply | Promise<Reply>;
+type Handler = (control: ControlPort, request: ApiRequest, feed: LiveFeed) => Reply | Promise<Reply>;
 type Resource = Readonly<Partial<Record<'GET' | 'POST' | 'DELETE', Handler>>>;
 
 /** Records of one answer: as many as are kept. */
@@ -28,6 +30,8 @@ const maxNameLength = 255;
 const resources: Readonly<Record<string, Resource>> = {
   health: { GET: () => ok({ status: 'ok' }) },
   ready: { GET: readiness },
+  'api/v1/stream': { GET: watch },
+  'api/v1/reasons': { GET: async () => ok({ reasons: await explainedReasons() }) },
   'api/v1/statistics': { GET: (control) => ok(control.statistics()) },
   'api/v1/connections': { GET: (control) => ok({ connections: control.connections() }) },
   'api/v1/connections/*': { GET: showConnection, DELETE: endConnection },
@@ -42,16 +46,13 @@ const resources: Readonly<Record<string, Resource>> = {
   'api/v1/drain': { POST: drain },
 };
 
-/** What the contract names and this version does not have. */
-const later = new Set(['']);
-
 /** Answers one call. Rejects with what the proxy threw. */
-export async function answer(control: ControlPort, request: ApiRequest): Promise<Reply> {
+export async function answer(control: ControlPort, request: ApiRequest, feed: LiveFeed): Promise<Reply> {
   const resource = resources[pathKey(request.path)];
-  if (resource === undefined) return unknownPath(request.path.join('/'));
+  if (resource === undefined) return failure(404, 'not-found', 'there is nothing at this path');
   const method = request.method === 'HEAD' ? 'GET' : request.method;
   const handler = Object.hasOwn(resource, method) ? resource[method as keyof Resource] : undefined;
-  if (handler !== undefined) return handler(control, request);
+  if (handler !== undefined) return handler(control, request, feed);
   const allowed = Object.keys(resource).flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : [name]));
   const message = `${request.method.slice(0, 20)} is not possible here`;
   return failure(405, 'method-not-allowed', message, { allow: allowed.join(', ') });
@@ -64,11 +65,12 @@ function pathKey(path: readonly string[]): string {
   return path.length > 3 && Object.hasOwn(resources, pattern) ? pattern : '';
 }
 
-function unknownPath(path: string): Reply {
-  if (later.has(path)) {
-    return failure(404, 'not-available-yet', `/${path} comes with a later version of SmartProxy`);
-  }
-  return failure(404, 'not-found', 'there is nothing at this path');
+/** The live stream: live/messages.ts says what is in it. */
+function watch(_control: ControlPort, _request: ApiRequest, feed: LiveFeed): Reply {
+  if (feed.full)
+    return failure(503, 'too-many-viewers', 'as many watch as are allowed to', { 'retry-after': '5' });
+  const headers = { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' };
+  return { status: 200, headers, stream: (output) => feed.watch(output) };
 }
 
 function readiness(control: ControlPort): Reply {
@@ -131,7 +133,11 @@ function readNumber(query: URLSearchParams, name: string, missing: number): numb
 async function showMetrics(control: ControlPort): Promise<Reply> {
   const metrics = await control.metrics();
   if (metrics === null) return failure(404, 'metrics-off', 'nothing is measured: the configuration says so');
-  return { status: 200, body: metrics.text, contentType: metrics.contentType };
+  return {
+    status: 200,
+    content: Buffer.from(metrics.text),
+    headers: { 'content-type': metrics.contentType },
+  };
 }
 
 function explain(control: ControlPort, { query }: ApiRequest): Reply {

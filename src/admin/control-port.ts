@@ -1,6 +1,10 @@
+import type { LiveSource } from './live/source.ts';
+
 /** What the admin server can see and do. smart-proxy/ implements it; admin/ knows nothing else of it. */
 export interface ControlPort {
   readonly state: 'starting' | 'ready' | 'draining' | 'stopped';
+  /** What the dashboard shows, second by second. */
+  readonly live: LiveSource;
   statistics(): unknown;
   /** Live records, oldest first, as the API shows them. */
   connections(): unknown[];

@@ -23,9 +23,18 @@ export class Guard {
     this.#tokenDigest = token === null ? null : digest(token);
   }
 
-  /** Why the request is refused; null where it may pass. */
-  refusal(request: IncomingMessage): Reply | null {
-    return this.#foreign(request) ?? this.#unknown(request) ?? wrongType(request);
+  /**
+   * Why the request is refused; null where it may pass.
+   *
+   * @param isPublic it is for something that tells nothing, and that a page needs before it can ask for a token
+   */
+  refusal(request: IncomingMessage, { isPublic }: { isPublic: boolean }): Reply | null {
+    return (
+      this.#foreign(request) ??
+      crossSite(request, isPublic) ??
+      (isPublic ? null : this.#unknown(request)) ??
+      wrongType(request)
+    );
   }
 
   #foreign(request: IncomingMessage): Reply | null {
@@ -56,6 +65,17 @@ export class Guard {
       'www-authenticate': 'Bearer realm="smartproxy"',
     });
   }
+}
+
+/**
+ * Browsers say where a request comes from (Fetch Metadata). An image or a script of another page could
+ * not read what it gets, but it could hold a stream open. To follow a link to the dashboard is no crime.
+ */
+function crossSite({ headers, method }: IncomingMessage, isPublic: boolean): Reply | null {
+  const site = headers['sec-fetch-site'];
+  if (site === undefined || site === 'same-origin' || site === 'none') return null;
+  if (isPublic && method === 'GET' && headers['sec-fetch-mode'] === 'navigate') return null;
+  return failure(403, 'foreign-origin', 'pages of other origins may not call this server');
 }
 
 function digest(text: string): Buffer {

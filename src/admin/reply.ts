@@ -1,33 +1,44 @@
+import type { Writable } from 'node:stream';
 import { errorMessage, SmartProxyError } from '../base/errors.ts';
 import { ConfigurationError } from '../config/problems.ts';
 
+type Headers = Readonly<Record<string, string>>;
+
 /** An answer of the admin API, before it is written. */
-export interface Reply {
+export type Reply = JsonReply | ContentReply | StreamReply;
+
+export interface JsonReply {
   readonly status: number;
-  /** What becomes JSON, unless `contentType` is given. */
   readonly body: unknown;
-  /** Then `body` is a text, and sent as it is. */
-  readonly contentType?: string;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Headers;
 }
 
-export function ok(body: unknown): Reply {
+/** Something else than JSON, whole. */
+export interface ContentReply {
+  readonly status: number;
+  readonly content: Uint8Array;
+  readonly headers: Headers & { readonly 'content-type': string };
+}
+
+/** Something without an end: what writes it has the response from then on. */
+export interface StreamReply {
+  readonly status: number;
+  readonly stream: (output: Writable) => void;
+  readonly headers: Headers & { readonly 'content-type': string };
+}
+
+export function ok(body: unknown): JsonReply {
   return { status: 200, body };
 }
 
 /** `code` is stable; each has a heading in docs/errors.md. */
-export function failure(
-  status: number,
-  code: string,
-  message: string,
-  headers?: Readonly<Record<string, string>>,
-): Reply {
+export function failure(status: number, code: string, message: string, headers?: Headers): JsonReply {
   const body = { error: { code, message } };
   return headers === undefined ? { status, body } : { status, body, headers };
 }
 
 /** The answer to a call that threw. What is not an error of ours says nothing of the inside. */
-export function failureOf(error: unknown): Reply {
+export function failureOf(error: unknown): JsonReply {
   if (error instanceof ConfigurationError) {
     const { code, message, problems, file } = error;
     return { status: 422, body: { error: { code, message, file, problems } } };

@@ -1,5 +1,6 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { errorCode, errorMessage, SmartProxyError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
@@ -11,9 +12,12 @@ import {
 } from '../config/admin-listen.ts';
 import { answer } from './api.ts';
 import type { ControlPort } from './control-port.ts';
+import { dashboardFile, isDashboardFile } from './dashboard-files.ts';
 import { Guard } from './guard.ts';
+import { LiveFeed } from './live/live-feed.ts';
 import { failure, failureOf, type Reply } from './reply.ts';
 import { listenPrivately, makePrivate, prepareSocketFile } from './socket-file.ts';
+import { writeReply } from './write-reply.ts';
 
 export interface AdminServerOptions {
   /** `host:port` (port 0: any free one) or `unix:/path`. */
@@ -33,20 +37,11 @@ const maxConnections = 128;
 /** What `stop` waits for answers that are being written: the one to `drain` may be the reason for it. */
 const lastAnswersMs = 1_000;
 
-const securityHeaders = {
-  'cache-control': 'no-store',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-  'content-type': 'application/json; charset=utf-8',
-  'cross-origin-resource-policy': 'same-origin',
-  'referrer-policy': 'no-referrer',
-  'x-content-type-options': 'nosniff',
-  'x-frame-options': 'DENY',
-};
-
 /** The admin API over HTTP. Its connections are no connections of the proxy, and are counted nowhere. */
 export class AdminServer {
   readonly #listen: AdminListen;
   readonly #control: ControlPort;
+  readonly #feed: LiveFeed;
   readonly #log: Logger;
   readonly #guard: Guard;
   readonly #server: http.Server;
@@ -60,6 +55,7 @@ export class AdminServer {
     this.#clock = clock;
     this.#listen = readListen(listen, token);
     this.#control = control;
+    this.#feed = new LiveFeed({ clock, source: control.live });
     this.#log = log;
     this.#guard = new Guard({ listenAddress: 'socket' in this.#listen ? null : this.#listen.address, token });
     this.#server = http.createServer(
@@ -67,7 +63,7 @@ export class AdminServer {
       (request, response) => void this.#serve(request, response),
     );
     this.#server.maxConnections = maxConnections;
-    this.#server.on('clientError', (_error, socket) => socket.destroy());
+    this.#server.on('clientError', refuseUnreadable);
   }
 
   /** Rejects with `admin-in-use`, `port-taken` or `admin-listen-failed`; then nothing is open. */
@@ -97,6 +93,7 @@ export class AdminServer {
     if (!this.#server.listening) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
+    this.#feed.stop();
     if (this.#answering.size > 0) await this.#lastAnswers();
     this.#server.closeAllConnections();
     await promise;
@@ -124,27 +121,23 @@ export class AdminServer {
     response.on('close', () => this.#answered(response));
     const reply = await this.#reply(request, response).catch((error) => this.#failed(request, error));
     if (response.destroyed) return;
-    const { contentType } = reply;
-    const body = contentType === undefined ? `${JSON.stringify(reply.body)}\n` : String(reply.body);
     if (!request.complete) response.shouldKeepAlive = false;
-    response.writeHead(reply.status, {
-      ...securityHeaders,
-      ...(contentType !== undefined && { 'content-type': contentType }),
-      ...reply.headers,
-      'content-length': Buffer.byteLength(body),
-    });
-    response.end(body);
+    // A stream has no end that a stop could wait for: it is told to end.
+    if ('stream' in reply) this.#answered(response);
+    writeReply(response, reply);
   }
 
   async #reply(request: IncomingMessage, response: ServerResponse): Promise<Reply> {
-    const refusal = this.#guard.refusal(request);
+    const isPublic = isDashboardFile(request);
+    const refusal = this.#guard.refusal(request, { isPublic });
     if (refusal !== null) return refusal;
+    if (isPublic) return dashboardFile(request);
     const call = readCall(request);
     if (call === null) return failure(400, 'invalid-path', 'the path cannot be read');
     const unusable = await readBody(request);
     if (unusable !== null) return unusable;
     if (!response.destroyed) this.#answering.add(response);
-    return answer(this.#control, call);
+    return answer(this.#control, call, this.#feed);
   }
 
   #failed(request: IncomingMessage, error: unknown): Reply {
@@ -155,6 +148,14 @@ export class AdminServer {
     }
     return reply;
   }
+}
+
+/** What Node cannot read: no HTTP, or a head beyond its limit. */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () =>
+    socket.destroy(),
+  );
 }
 
 function readListen(text: string, token: string | null): AdminListen {

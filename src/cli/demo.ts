@@ -120,6 +120,10 @@ function whatToTry(proxy: SmartProxy, authorityFile: string): Step[] {
 function whatToOpen(proxy: SmartProxy, authorityFile: string): Step[] {
   return [
     {
+      what: 'The dashboard: who is connected, what moves, why connections end:',
+      text: `${proxy.adminAddress}/`,
+    },
+    {
       what: `A page with a WebSocket (the browser warns of a certificate whose authority, ${authorityFile}, it does not know):`,
       text: `https://${application}:${portOf(proxy, application)}/`,
     },

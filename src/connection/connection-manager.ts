@@ -13,7 +13,7 @@ import { SocketCloser } from './cleanup-socket.ts';
 import type { ConnectionObserver } from './connection-observer.ts';
 import { ConnectionRecord } from './connection-record.ts';
 import { type ConnectionStatistics, Tally } from './connection-statistics.ts';
-import type { ExpiredDeadline } from './deadlines.ts';
+import type { ExpiredDeadline, Wait } from './deadlines.ts';
 import { EndedRecords } from './ended-records.ts';
 import { type ClosingEffect, closingEffect, reasonOfDeadline } from './ending-policy.ts';
 import { RecordIndex } from './record-index.ts';
@@ -253,6 +253,16 @@ export class ConnectionManager {
     return this.#index.all();
   }
 
+  /** The first `limit` of the live records: for those who look often. */
+  oldest(limit: number): ConnectionRecord[] {
+    return this.#index.first(limit);
+  }
+
+  /** Those that ended last, the newest first. Sealed: see them, and keep nothing of them. */
+  lastEnded(limit: number): readonly ConnectionRecord[] {
+    return this.#ended.newest(limit);
+  }
+
   ofRoute(name: string): ConnectionRecord[] {
     return this.#index.ofRoute(name);
   }
@@ -282,6 +292,12 @@ export class ConnectionManager {
       now: this.#clock.wallTime(),
       alike: alikeToday(record, ended, this.#ended.isComplete),
     });
+  }
+
+  /** What a live connection waits for; undefined where there is none. */
+  waitsOf(id: string): Wait[] | undefined {
+    const record = this.#index.get(id);
+    return record === undefined ? undefined : this.#timeouts.waitsOf(record);
   }
 
   summaryOf(record: ConnectionRecord): RecordSummary {

@@ -74,6 +74,10 @@ export class RecordIndex {
     return [...this.#byId.values()];
   }
 
+  first(limit: number): ConnectionRecord[] {
+    return [...this.#byId.values().take(limit)];
+  }
+
   ofRoute(name: string): ConnectionRecord[] {
     return this.#byRoute.of(name);
   }

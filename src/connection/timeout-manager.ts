@@ -3,7 +3,7 @@ import { type Deadline, DeadlineQueue } from '../base/deadline-queue.ts';
 import type { Transport } from '../base/transport.ts';
 import type { Timeouts } from '../config/resolved.ts';
 import type { ConnectionRecord } from './connection-record.ts';
-import type { ExpiredDeadline, PhaseDeadline } from './deadlines.ts';
+import { type ExpiredDeadline, type PhaseDeadline, settingOfDeadline, type Wait } from './deadlines.ts';
 
 /** A stalled write is noticed at the latest a quarter of `stalledWriteMs` after it is due. */
 const stallSamples = 4;
@@ -25,6 +25,11 @@ class WriteProgress {
     this.#wasPending = pending;
     this.#written = written;
     return now - this.#progressAt;
+  }
+
+  /** When it will have stalled for so long, as far as the last sample knows; `Infinity` while nothing is pending. */
+  dueAt(limitMs: number): number {
+    return this.#wasPending ? this.#progressAt + limitMs : Number.POSITIVE_INFINITY;
   }
 }
 
@@ -68,6 +73,22 @@ class ConnectionDeadlines implements Deadline {
     return state === 'half-closed'
       ? Math.min(inactivity, after(lastActivityAt, timeouts.halfCloseMs))
       : inactivity;
+  }
+
+  /** What may end this connection, and when. */
+  waits(): Map<ExpiredDeadline, number> {
+    const { timeouts, lastActivityAt, state } = this.#record;
+    const stall = stallLimit(this.#record);
+    const waits = new Map<ExpiredDeadline, number>([
+      ['stalledWrite', Math.min(this.#towardsClient.dueAt(stall), this.#towardsTarget.dueAt(stall))],
+    ]);
+    if (this.phase !== null) waits.set(this.phase, this.phaseDueAt);
+    if (state === 'closing') return waits;
+    waits.set('maxLifetime', this.lifetimeDueAt);
+    if (state === 'half-closed') waits.set('halfClose', after(lastActivityAt, timeouts.halfCloseMs));
+    if (state === 'established' || state === 'half-closed')
+      waits.set('inactivity', after(lastActivityAt, timeouts.inactivityMs));
+    return waits;
   }
 
   timeoutsChanged(): void {
@@ -190,6 +211,18 @@ export class TimeoutManager {
     this.#armLifetime(entry, record);
     entry.timeoutsChanged();
     this.reschedule(entry);
+  }
+
+  /** What a connection waits for at this moment, what is due first first. */
+  waitsOf(record: ConnectionRecord): Wait[] {
+    const now = this.clock.now();
+    return [...(this.#entries.get(record)?.waits() ?? [])]
+      .filter(([, dueAt]) => dueAt !== Number.POSITIVE_INFINITY)
+      .map(([deadline, dueAt]) => {
+        const setting = settingOfDeadline[deadline];
+        return { setting, ofMs: record.timeouts[setting], leftMs: Math.round(dueAt - now) };
+      })
+      .sort((one, other) => one.leftMs - other.leftMs);
   }
 
   /** ±5 %, so that connections that came together do not end together. */

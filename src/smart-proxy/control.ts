@@ -1,5 +1,6 @@
 import type { ControlPort } from '../admin/control-port.ts';
 import { SmartProxyError } from '../base/errors.ts';
+import { packageVersion } from '../base/package-version.ts';
 import { redact } from '../config/redact.ts';
 import type { ResolvedRoute } from '../config/resolved.ts';
 import type { RecordSummary } from '../connection/record-summary.ts';
@@ -7,12 +8,15 @@ import { type ExplainQuery, type Explanation, explainConnection } from '../routi
 import { parseExplainTarget } from '../routing/explain-target.ts';
 import type { Assembly } from './assembly.ts';
 import { unreadableTarget } from './explain.ts';
+import { createLiveSource } from './live-source.ts';
 
 export interface ControlledProxy {
   state(): ControlPort['state'];
   /** Null unless it runs. */
   assembly(): Assembly | null;
   statistics(): unknown;
+  /** How many reloads there were. */
+  reloads(): number;
   reload(): Promise<void>;
   drain(): void;
 }
@@ -24,12 +28,17 @@ export function createControlPort(proxy: ControlledProxy): ControlPort {
     get state() {
       return proxy.state();
     },
+    live: createLiveSource(proxy, packageVersion()),
     statistics: () => proxy.statistics(),
     connections: () =>
       manager()
         ?.live()
         .map((record) => manager()?.summaryOf(record)) ?? [],
-    connection: (id) => manager()?.find(id),
+    connection(id) {
+      const summary = manager()?.find(id);
+      const waits = manager()?.waitsOf(id);
+      return waits === undefined ? summary : { ...summary, waits };
+    },
     terminate(id) {
       const record = manager()?.get(id);
       return (
@@ -59,6 +68,7 @@ function describeRoutes(assembly: Assembly | null): Record<string, unknown>[] {
   const reportOn = assembly.measurement?.routeReporter();
   return assembly.index.routes.map((route) => ({
     ...describeRoute(route),
+    listeners: listenersOf(assembly, route),
     ...reportOn?.(route.name),
     active: assembly.manager.ofRoute(route.name).length,
   }));
@@ -67,6 +77,18 @@ function describeRoutes(assembly: Assembly | null): Record<string, unknown>[] {
 /** A route as the API shows it: functions are named as such, and nothing in it is secret. */
 function describeRoute({ name, priority, match, action, security }: ResolvedRoute): Record<string, unknown> {
   return { name, priority, match, action: redact(action), security };
+}
+
+/** Where a route takes connections, with the real ports. */
+function listenersOf(
+  { index, listeners }: Assembly,
+  route: ResolvedRoute,
+): { address: string; port: number }[] {
+  const keys = new Set(index.listeners.filter(({ routes }) => routes.includes(route)).map(({ key }) => key));
+  return listeners
+    .all()
+    .filter(({ key }) => keys.has(key))
+    .map(({ address, port }) => ({ address, port }));
 }
 
 /** Which route wins, for a target or for a connection that was or is. */

@@ -67,6 +67,7 @@ export class SmartProxy {
   #input: unknown;
   #options: ResolvedOptions;
   #state: State = 'stopped';
+  #reloads = 0;
   #assembly: Assembly | null = null;
   #admin: AdminServer | null = null;
   #removal: RouteRemoval | null = null;
@@ -91,6 +92,7 @@ export class SmartProxy {
       state: () => this.#state,
       assembly: () => this.#assembly,
       statistics: () => this.getStatistics(),
+      reloads: () => this.#reloads,
       reload: () => this.reload(),
       drain: () => {
         void this.stop();
@@ -294,6 +296,7 @@ export class SmartProxy {
     assembly.use(options, index, networkProxy);
     change.commit();
     assembly.bound();
+    this.#reloads++;
     this.#warnOfAdmin(options);
     this.#removal?.drainRemoved(before, options.routes);
     this.#log.info('reloaded', { routes: options.routes.length, listeners: this.listeners() });

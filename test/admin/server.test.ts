@@ -9,53 +9,15 @@ import { join } from 'node:path';
 import { after, afterEach, test } from 'node:test';
 import type { ControlPort } from '../../src/admin/control-port.ts';
 import { AdminServer } from '../../src/admin/server.ts';
-import { SmartProxyError } from '../../src/base/errors.ts';
+import type { SmartProxyError } from '../../src/base/errors.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 import { ConfigurationError } from '../../src/config/problems.ts';
+import { TestControl } from './test-control.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'smartproxy-admin-'));
 const openDescriptors = (): number => readdirSync('/proc/self/fd').length;
 const descriptorsBefore = openDescriptors();
 after(() => rmSync(folder, { recursive: true }));
-
-/** What a proxy would be, with one connection that can be ended once. */
-class TestControl implements ControlPort {
-  state: ControlPort['state'] = 'ready';
-  readonly calls: string[] = [];
-  readonly live = new Set(['c1']);
-  reloadError: Error | null = null;
-  measures = true;
-
-  statistics = (): unknown => ({ connections: { active: 1 } });
-  connections = (): unknown[] => [{ id: 'c1' }];
-  connection = (id: string): unknown => (id === 'c1' || id === 'old one' ? { id } : undefined);
-  terminate = (id: string): boolean => this.live.delete(id);
-  terminations = (limit: number, after: number) => ({ terminations: [{ limit, after }], total: 7 });
-  certificates = (): unknown[] => [{ names: ['a.test'] }];
-  metrics = async () => (this.measures ? { contentType: 'text/plain; version=0.0.4', text: 'up 1\n' } : null);
-  history = (seconds: number): unknown[] => [{ seconds }];
-  routes = (): unknown[] => [{ name: 'web' }];
-
-  async renewCertificate(name: string): Promise<unknown> {
-    if (name !== 'a.test') throw new SmartProxyError('no-such-certificate', 'none', { source: 'client' });
-    this.calls.push(`renew ${name}`);
-    return { names: [name] };
-  }
-
-  explain(target: string, client?: string): unknown {
-    if (target === 'nonsense') throw new SmartProxyError('invalid-target', 'no target', { source: 'client' });
-    return { target, client: client ?? null };
-  }
-
-  async reload(): Promise<void> {
-    if (this.reloadError !== null) throw this.reloadError;
-    this.calls.push('reload');
-  }
-
-  async drain(): Promise<void> {
-    this.calls.push('drain');
-  }
-}
 
 interface Answer {
   status: number;
@@ -157,7 +119,6 @@ test('what is not there, or not possible, is said in JSON', async () => {
     ['GET', '/constructor', 404, 'not-found'],
     ['GET', '/api/v1/connections/unknown', 404, 'no-such-connection'],
     ['DELETE', '/api/v1/connections/unknown', 404, 'no-such-connection'],
-    ['GET', '/', 404, 'not-available-yet'],
     ['POST', '/api/v1/certificates/b.test/renew', 404, 'no-such-certificate'],
     ['GET', '/api/v1/certificates/a.test', 404, 'not-found'],
     ['GET', '/api/v1/certificates/a.test/renew', 405, 'method-not-allowed'],

@@ -201,7 +201,7 @@ test('systemd is told through its own program', async (context) => {
 test('what the demo prints works when pasted', async (context) => {
   const workspace = Workspace.of(context, 'demo');
   const proxy = new RunningProxy(workspace, ['demo']);
-  const commands = (await proxy.logs('demo')).try as string[];
+  const { try: commands, pages } = (await proxy.logs('demo')) as unknown as Record<string, string[]>;
   const expected = [
     /This is one\.localhost/,
     /This is two\.localhost/,
@@ -214,12 +214,14 @@ test('what the demo prints works when pasted', async (context) => {
     /takes the route two\.localhost/,
     /"opened":6/,
   ];
-  assert.equal(commands.length, expected.length);
-  for (const [index, command] of commands.entries()) {
+  assert.equal(commands?.length, expected.length);
+  for (const [index, command] of commands?.entries() ?? []) {
     const output = await workspace.run('sh', ['-c', command]);
     assert.match(output, expected[index] as RegExp, command);
     assert.ok(proxy.program.output.includes(command), 'people can read it too');
   }
+  const dashboard = await fetch(pages?.[0] ?? '');
+  assert.match(await dashboard.text(), /<title>SmartProxy<\/title>/);
   proxy.signal('SIGINT');
   assert.equal(await proxy.program.exited(), 0);
 });

@@ -92,8 +92,9 @@ it('the page of the demo works in Chromium, WebSocket included', async (t) => {
   if (!hasPrograms(t, 'chromium-headless-shell')) return;
   const workspace = Workspace.of(t, 'demo-page');
   const demo = new RunningProxy(workspace, ['demo']);
-  const [page = ''] = (await demo.logs('demo')).pages as string[];
-  assert.equal(await answerOfPage(workspace, page), 'The echo says: hello');
+  const pages = (await demo.logs('demo')).pages as string[];
+  const page = pages.find((address) => address.startsWith('https://app.localhost'));
+  assert.equal(await answerOfPage(workspace, page ?? ''), 'The echo says: hello');
   const ended = await demo.logs('connection-closed');
   assert.equal(ended.route, 'app.localhost');
   demo.signal('SIGTERM');

@@ -21,9 +21,14 @@ function copyProject(workspace: Workspace): string {
 const program = `import { SmartProxy } from 'smartproxy';
 const proxy = new SmartProxy({
   routes: [{ name: 'a', match: { ports: 0, address: '127.0.0.1' }, action: { type: 'forward', target: { host: '127.0.0.1', port: 9 } } }],
+  admin: { listen: '127.0.0.1:0' },
 });
 await proxy.start();
 console.log('ports', proxy.listeners().length, proxy.getStatistics().connections.active);
+for (const path of ['/', '/dashboard.js', '/dashboard.css', '/icon.svg', '/api/v1/reasons']) {
+  const answer = await fetch(new URL(path, proxy.adminAddress));
+  console.log(path, answer.status, (await answer.text()).length > 100);
+}
 await proxy.stop();
 `;
 
@@ -52,7 +57,9 @@ it('the packed package installs elsewhere, and its command, library and types wo
   const help = await workspace.run(join(user, 'node_modules', '.bin', 'smartproxy'), ['--help'], { env });
   assert.match(help, /Usage: smartproxy/);
   workspace.write('user/main.js', program);
-  assert.match(await workspace.run(execPath, ['main.js'], { cwd: user }), /ports 1 0/);
+  const said = await workspace.run(execPath, ['main.js'], { cwd: user });
+  assert.match(said, /ports 1 0/);
+  assert.equal(said.match(/^\/\S* 200 true$/gm)?.length, 5, said);
 
   workspace.write('user/main.ts', typed);
   const compiler = join(root, 'node_modules', '.bin', 'tsc');

@@ -71,6 +71,22 @@ describe('the import check', () => {
     assert.match(problems.join('\n'), /forwarding\/ is hot.*\n.*transport\/ is hot/);
   });
 
+  it('lets the dashboard share types with the server, and nothing else in either direction', () => {
+    const problems = problemsOf({
+      'admin/messages.ts': leaf,
+      'admin/dashboard/a.tsx': "import type { A } from '../messages.ts';\nimport { b } from './b.ts';\n",
+      'admin/dashboard/b.ts': "import { render } from 'preact';\nexport type { A } from '../messages.ts';\n",
+      'admin/dashboard/c.ts': "import { a } from '../messages.ts';\n",
+      'admin/dashboard/d.ts': "import { type A } from '../messages.ts';\n",
+      'admin/dashboard/e.ts': "import { readFile } from 'node:fs/promises';\n",
+      'admin/server.ts': "import { b } from './dashboard/b.ts';\n",
+    });
+    assert.deepEqual(
+      problems.map((problem) => problem.split(':', 1)[0]?.replaceAll('\\', '/')),
+      ['admin/dashboard/c.ts', 'admin/dashboard/d.ts', 'admin/dashboard/e.ts', 'admin/server.ts'],
+    );
+  });
+
   it('refuses a room without a rung, a missing file, and a way out of the folder', () => {
     const problems = problemsOf({
       'helpers/a.ts': "import '../base/b.ts';\n",

@@ -1,0 +1,45 @@
+import type { ConnectionRecord } from '../admin-api/answers.ts';
+import { placeLink } from '../parts/location.ts';
+import { dateTime, duration, longDuration } from '../words/durations.ts';
+
+/** Everything else that the record says. */
+export function Facts({ record, now }: { record: ConnectionRecord; now: number }) {
+  const { route, tls, termination } = record;
+  const startedAt = Date.parse(record.startedAt);
+  const quietMs = now - Date.parse(record.lastActivityAt);
+  return (
+    <dl class="facts">
+      <dt>Route</dt>
+      <dd>{route === null ? 'none yet' : <a href={placeLink(['routes'], { route })}>{route}</a>}</dd>
+      <dt>Name</dt>
+      <dd>{tls?.serverName ?? 'none'}</dd>
+      <dt>TLS</dt>
+      <dd>{tls === null ? 'none' : tls.mode}</dd>
+      {tls !== null && tls.alpn.length > 0 && (
+        <>
+          <dt>ALPN</dt>
+          <dd>{tls.alpn.join(', ')}</dd>
+        </>
+      )}
+      <dt>Forwarded by</dt>
+      <dd>{engineOf(record)}</dd>
+      <dt>Since</dt>
+      <dd>{dateTime(startedAt)}</dd>
+      <dt>Lasted</dt>
+      <dd>
+        {termination === null ? longDuration((now - startedAt) / 1000) : duration(termination.durationMs)}
+      </dd>
+      {termination === null && (
+        <>
+          <dt>Quiet for</dt>
+          <dd>{longDuration(quietMs / 1000)}</dd>
+        </>
+      )}
+    </dl>
+  );
+}
+
+function engineOf({ engine, viaNetworkProxy }: ConnectionRecord): string {
+  if (engine === 'nftables') return 'the kernel (nftables)';
+  return viaNetworkProxy ? 'NetworkProxy' : 'SmartProxy, byte by byte';
+}
