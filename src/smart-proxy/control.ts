@@ -2,17 +2,21 @@ import type { ControlPort } from '../admin/control-port.ts';
 import { SmartProxyError } from '../base/errors.ts';
 import { redact } from '../config/redact.ts';
 import type { ResolvedRoute } from '../config/resolved.ts';
-import type { RecordSummary } from '../connection/record-summary.ts';
+import { findConnections } from '../connection/connection-query.ts';
+import { type RecordSummary, summarize } from '../connection/record-summary.ts';
 import { type ExplainQuery, type Explanation, explainConnection } from '../routing/explain.ts';
 import { parseExplainTarget } from '../routing/explain-target.ts';
 import type { Assembly } from './assembly.ts';
 import { unreadableTarget } from './explain.ts';
+import { describeInstance } from './instance.ts';
 
 export interface ControlledProxy {
   state(): ControlPort['state'];
   /** Null unless it runs. */
   assembly(): Assembly | null;
   statistics(): unknown;
+  /** As it was written. */
+  input(): unknown;
   reload(): Promise<void>;
   drain(): void;
 }
@@ -25,10 +29,11 @@ export function createControlPort(proxy: ControlledProxy): ControlPort {
       return proxy.state();
     },
     statistics: () => proxy.statistics(),
-    connections: () =>
-      manager()
-        ?.live()
-        .map((record) => manager()?.summaryOf(record)) ?? [],
+    connections: () => manager()?.live().map(summarize) ?? [],
+    findConnections(query) {
+      const { records, total } = findConnections(manager()?.live() ?? [], query);
+      return { connections: records.map(summarize), total };
+    },
     connection: (id) => manager()?.find(id),
     terminate(id) {
       const record = manager()?.get(id);
@@ -42,6 +47,8 @@ export function createControlPort(proxy: ControlledProxy): ControlPort {
       return { terminations: manager()?.terminations(count) ?? [], total };
     },
     routes: () => describeRoutes(proxy.assembly()),
+    instance: () => describeInstance(proxy.assembly()?.startedAt ?? null),
+    configuration: () => redact(proxy.input()),
     certificates: () => proxy.assembly()?.networkProxy.certificates() ?? [],
     renewCertificate: async (name) => proxy.assembly()?.networkProxy.renew(name),
     metrics: async () => (await proxy.assembly()?.measurement?.text()) ?? null,

@@ -91,6 +91,7 @@ export class SmartProxy {
       state: () => this.#state,
       assembly: () => this.#assembly,
       statistics: () => this.getStatistics(),
+      input: () => this.#input,
       reload: () => this.reload(),
       drain: () => {
         void this.stop();

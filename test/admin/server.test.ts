@@ -12,6 +12,7 @@ import { AdminServer } from '../../src/admin/server.ts';
 import { SmartProxyError } from '../../src/base/errors.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 import { ConfigurationError } from '../../src/config/problems.ts';
+import type { ConnectionQuery } from '../../src/connection/connection-query.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'smartproxy-admin-'));
 const openDescriptors = (): number => readdirSync('/proc/self/fd').length;
@@ -28,6 +29,9 @@ class TestControl implements ControlPort {
 
   statistics = (): unknown => ({ connections: { active: 1 } });
   connections = (): unknown[] => [{ id: 'c1' }];
+  findConnections = (query: ConnectionQuery) => ({ connections: [{ id: 'c1', query }], total: 1 });
+  instance = (): unknown => ({ version: '1.2.3' });
+  configuration = (): unknown => ({ routes: [] });
   connection = (id: string): unknown => (id === 'c1' || id === 'old one' ? { id } : undefined);
   terminate = (id: string): boolean => this.live.delete(id);
   terminations = (limit: number, after: number) => ({ terminations: [{ limit, after }], total: 7 });
@@ -119,7 +123,34 @@ test('every call of the contract answers', async () => {
     ['GET', '/health', 200, { status: 'ok' }],
     ['GET', '/ready', 200, { status: 'ok' }],
     ['GET', '/api/v1/statistics', 200, { connections: { active: 1 } }],
-    ['GET', '/api/v1/connections', 200, { connections: [{ id: 'c1' }] }],
+    [
+      'GET',
+      '/api/v1/connections',
+      200,
+      {
+        connections: [{ id: 'c1', query: { order: 'started', descending: false, limit: 1_000_000 } }],
+        total: 1,
+      },
+    ],
+    [
+      'GET',
+      '/api/v1/connections?sort=-bytes&limit=5&route=web&state=dialing&name=a&client=10.0.0.0/8,::1',
+      200,
+      {
+        connections: [
+          {
+            id: 'c1',
+            query: {
+              ...{ route: 'web', state: 'dialing', name: 'a', clients: ['10.0.0.0/8', '::1'] },
+              ...{ order: 'bytes', descending: true, limit: 5 },
+            },
+          },
+        ],
+        total: 1,
+      },
+    ],
+    ['GET', '/api/v1/instance', 200, { version: '1.2.3' }],
+    ['GET', '/api/v1/configuration', 200, { routes: [] }],
     ['GET', '/api/v1/connections/c1', 200, { id: 'c1' }],
     ['GET', '/api/v1/connections/old%20one', 200, { id: 'old one' }],
     ['GET', '/api/v1/terminations?limit=5', 200, { terminations: [{ limit: 5, after: 0 }], total: 7 }],
@@ -164,6 +195,9 @@ test('what is not there, or not possible, is said in JSON', async () => {
     ['GET', '/%zz', 400, 'invalid-path'],
     ['GET', '/api/v1/terminations?limit=none', 400, 'invalid-query'],
     ['GET', '/api/v1/terminations?limit=0', 400, 'invalid-query'],
+    ['GET', '/api/v1/connections?limit=0', 400, 'invalid-query'],
+    ['GET', '/api/v1/connections?sort=colour', 400, 'invalid-query'],
+    ['GET', '/api/v1/connections?client=nobody', 400, 'invalid-query'],
     ['GET', '/api/v1/terminations?after=-1', 400, 'invalid-query'],
     ['GET', '/api/v1/history?seconds=0', 400, 'invalid-query'],
     ['GET', '/api/v1/history?seconds=1e3', 400, 'invalid-query'],
