@@ -90,6 +90,16 @@ function addConfiguration(program: Command, terminal: Terminal, setCode: (code: 
     .description("print the configuration's JSON Schema")
     .option('--json', 'the same: it is JSON already')
     .action(async () => terminal.out(json((await import('../config/json-schema.ts')).jsonSchema())));
+  const examines = program
+    .command('doctor')
+    .description('look for what is wrong with this machine, the configuration and the running instance')
+    .option(
+      '--bundle [file]',
+      'write everything that helps somebody who helps into one file, secrets masked',
+    );
+  withAdmin(withConfiguration(examines)).action(async (choice) =>
+    setCode(await (await import('./doctor/doctor.ts')).doctor(choice, terminal)),
+  );
   const trusts = program
     .command('trust')
     .description('print how to trust the local certificate authority')

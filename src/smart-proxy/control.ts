@@ -73,7 +73,7 @@ function describeRoutes(assembly: Assembly | null): Record<string, unknown>[] {
 
 /** A route as the API shows it: functions are named as such, and nothing in it is secret. */
 function describeRoute({ name, priority, match, action, security }: ResolvedRoute): Record<string, unknown> {
-  return { name, priority, match, action: redact(action), security };
+  return { name, priority, match: redact(match), action: redact(action), security };
 }
 
 /** Which route wins, for a target or for a connection that was or is. */
