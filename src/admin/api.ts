@@ -1,5 +1,6 @@
-import { normalizeAddress } from '../base/address.ts';
+import { normalizeAddress, parseCidr } from '../base/address.ts';
 import { errorCode, errorMessage } from '../base/errors.ts';
+import { connectionOrders } from '../connection/connection-query.ts';
 import type { ControlPort } from './control-port.ts';
 import type { LiveFeed } from './live/live-feed.ts';
 import { explainedReasons } from './reasons.ts';
@@ -16,6 +17,8 @@ export interface ApiRequest {
 type Handler = (control: ControlPort, request: ApiRequest, feed: LiveFeed) => Reply | Promise<Reply>;
 type Resource = Readonly<Partial<Record<'GET' | 'POST' | 'DELETE', Handler>>>;
 
+/** More than one process can have. */
+const maxConnections = 1_000_000;
 /** Records of one answer: as many as are kept. */
 const maxTerminations = 1_000;
 const defaultTerminations = 100;
@@ -33,9 +36,11 @@ const resources: Readonly<Record<string, Resource>> = {
   'api/v1/stream': { GET: watch },
   'api/v1/reasons': { GET: async () => ok({ reasons: await explainedReasons() }) },
   'api/v1/statistics': { GET: (control) => ok(control.statistics()) },
-  'api/v1/connections': { GET: (control) => ok({ connections: control.connections() }) },
+  'api/v1/connections': { GET: listConnections },
   'api/v1/connections/*': { GET: showConnection, DELETE: endConnection },
   'api/v1/terminations': { GET: listTerminations },
+  'api/v1/instance': { GET: (control) => ok(control.instance()) },
+  'api/v1/configuration': { GET: (control) => ok(control.configuration()) },
   'api/v1/history': { GET: showHistory },
   'api/v1/routes': { GET: (control) => ok({ routes: control.routes() }) },
   'api/v1/certificates': { GET: (control) => ok({ certificates: control.certificates() }) },
@@ -76,6 +81,34 @@ function watch(_control: ControlPort, _request: ApiRequest, feed: LiveFeed): Rep
 function readiness(control: ControlPort): Reply {
   const { state } = control;
   return state === 'ready' ? ok({ status: 'ok' }) : { status: 503, body: { status: state } };
+}
+
+function listConnections(control: ControlPort, { query }: ApiRequest): Reply {
+  const limit = readNumber(query, 'limit', maxConnections);
+  if (limit === undefined || limit < 1) return failure(400, 'invalid-query', 'limit is a number from 1');
+  const sort = query.get('sort') ?? 'started';
+  const order = connectionOrders.find((name) => name === sort.replace(/^-/, ''));
+  if (order === undefined) {
+    const orders = connectionOrders.join(', ');
+    return failure(400, 'invalid-query', `sort is one of ${orders}, with '-' for the largest first`);
+  }
+  const clients = query.get('client')?.split(',');
+  if (clients?.some((client) => parseCidr(client) === undefined))
+    return failure(400, 'invalid-query', 'client is an address, a CIDR, or a list of them with commas');
+  return ok(
+    control.findConnections({
+      ...texts(query, 'route', 'state', 'name'),
+      ...(clients !== undefined && { clients }),
+      ...{ order, descending: sort.startsWith('-'), limit },
+    }),
+  );
+}
+
+/** Those of the parameters that are given. */
+function texts(query: URLSearchParams, ...names: string[]): Record<string, string> {
+  return Object.fromEntries(
+    names.flatMap((name) => (query.has(name) ? [[name, query.get(name) ?? '']] : [])),
+  );
 }
 
 function showConnection(control: ControlPort, { path }: ApiRequest): Reply {

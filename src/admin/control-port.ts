@@ -1,3 +1,4 @@
+import type { ConnectionQuery } from '../connection/connection-query.ts';
 import type { LiveSource } from './live/source.ts';
 
 /** What the admin server can see and do. smart-proxy/ implements it; admin/ knows nothing else of it. */
@@ -8,6 +9,8 @@ export interface ControlPort {
   statistics(): unknown;
   /** Live records, oldest first, as the API shows them. */
   connections(): unknown[];
+  /** Those that match, and how many there are, those beyond the query's limit included. */
+  findConnections(query: ConnectionQuery): { connections: unknown[]; total: number };
   /** One record, live or among the last ended. */
   connection(id: string): unknown | undefined;
   /** Ends a live connection with reason `operator`; false where there is none. */
@@ -18,6 +21,10 @@ export interface ControlPort {
    */
   terminations(limit: number, after: number): { terminations: unknown[]; total: number };
   routes(): unknown[];
+  /** The process: its version, its age, its memory. */
+  instance(): unknown;
+  /** What it was configured with, secrets masked. */
+  configuration(): unknown;
   certificates(): unknown[];
   /** Renews one now; resolves with it. Rejects with `no-such-certificate`, `certificates-elsewhere`, or why it failed. */
   renewCertificate(name: string): Promise<unknown>;

@@ -1,4 +1,5 @@
 import type { RecordSummary } from '../connection/record-summary.ts';
+import { placeWords } from '../connection/story/words.ts';
 import type { Statistics } from '../smart-proxy/statistics.ts';
 import { AdminClient } from './admin-client.ts';
 import { json, printable, type Terminal, table } from './terminal.ts';
@@ -42,7 +43,17 @@ function counts(byReason: Readonly<Record<string, number>>): string {
 
 export interface ConnectionsChoice extends AdminChoice {
   ended?: boolean | undefined;
+  watch?: boolean | undefined;
+  /** What the admin API takes: which connections, how many, in which order. */
+  route?: string | undefined;
+  state?: string | undefined;
+  client?: string | undefined;
+  name?: string | undefined;
+  sort?: string | undefined;
+  limit?: string | undefined;
 }
+
+const queryNames = ['route', 'state', 'client', 'name', 'sort', 'limit'] as const;
 
 export async function connections(
   id: string | undefined,
@@ -54,7 +65,13 @@ export async function connections(
     terminal.out(json(await client.get(`/api/v1/connections/${encodeURIComponent(id)}`)));
     return;
   }
-  const answer = await client.get(choice.ended ? '/api/v1/terminations' : '/api/v1/connections');
+  const query = new URLSearchParams();
+  for (const name of queryNames) if (choice[name] !== undefined) query.set(name, choice[name]);
+  if (choice.watch) {
+    const { watchConnections } = await import('./watch.ts');
+    return watchConnections(client, query, choice.json === true, terminal);
+  }
+  const answer = await client.get(`/api/v1/${choice.ended ? 'terminations' : 'connections'}?${query}`);
   if (choice.json) terminal.out(json(answer));
   else terminal.out(listRecords(Object.values(answer as Record<string, RecordSummary[]>)[0] ?? []));
 }
@@ -69,8 +86,8 @@ function recordRow(record: RecordSummary): string[] {
   return [
     id,
     route ?? '-',
-    place(client.ip, client.port),
-    target === null ? '-' : place(target.host, target.port),
+    placeWords(client.ip, client.port),
+    target === null ? '-' : placeWords(target.host, target.port),
     tls?.serverName ?? '-',
     state,
     String(bytes.fromClient),
@@ -78,12 +95,6 @@ function recordRow(record: RecordSummary): string[] {
     startedAt,
     termination?.reason ?? '-',
   ];
-}
-
-/** A unix socket has a path, and no port. */
-function place(host: string, port: number): string {
-  if (port === 0) return host === '' ? '-' : host;
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 export async function terminate(id: string, choice: AdminChoice, terminal: Terminal): Promise<void> {

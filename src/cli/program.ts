@@ -90,6 +90,16 @@ function addConfiguration(program: Command, terminal: Terminal, setCode: (code: 
     .description("print the configuration's JSON Schema")
     .option('--json', 'the same: it is JSON already')
     .action(async () => terminal.out(json((await import('../config/json-schema.ts')).jsonSchema())));
+  const examines = program
+    .command('doctor')
+    .description('look for what is wrong with this machine, the configuration and the running instance')
+    .option(
+      '--bundle [file]',
+      'write everything that helps somebody who helps into one file, secrets masked',
+    );
+  withAdmin(withConfiguration(examines)).action(async (choice) =>
+    setCode(await (await import('./doctor/doctor.ts')).doctor(choice, terminal)),
+  );
   const trusts = program
     .command('trust')
     .description('print how to trust the local certificate authority')
@@ -122,11 +132,28 @@ function addControl(program: Command, terminal: Terminal): void {
     (await control()).status(choice, terminal),
   );
   command('connections [id]', 'the connections of a running instance, or everything about one')
-    .option('--ended', 'the newest that have ended, instead of those that live')
+    .option('--ended', 'the newest that have ended, instead of those that live (only --limit counts)')
+    .option('--watch', 'the list again every second, until q or control-C')
+    .option('--route <name>', 'only those of this route')
+    .option('--state <state>', 'only those in this state')
+    .option('--client <cidrs>', 'only those from these addresses: 10.0.0.0/8,::1')
+    .option('--name <text>', 'only those whose server name has this in it')
+    .option('--sort <by>', 'started, activity, received, sent or bytes; -bytes: the largest first')
+    .option('--limit <count>', 'no more than this many')
     .action(async (id, choice) => (await control()).connections(id, choice, terminal));
   command('terminate <id>', 'end a connection').action(async (id, choice) =>
     (await control()).terminate(id, choice, terminal),
   );
+  command('tail', 'endings of connections as they happen, one line each')
+    .option('--lines <count>', 'how many of the newest come first (default: 10)')
+    .option('--route <names>', 'only those of these routes: web,api (-: of none)')
+    .option('--reason <reasons>', 'only those for these reasons: connect-refused,client-reset')
+    .option('--initiator <who>', 'only those by client, target, proxy, operator or kernel')
+    .option('--phase <phases>', 'only those in these phases: dialing,established')
+    .option('--client <cidrs>', 'only those from these addresses: 10.0.0.0/8,::1')
+    .action(async (choice) => (await import('./tail.ts')).tail(choice, terminal));
+  const live = program.command('top').description('a running instance, live: rates, endings, connections');
+  withPlace(live).action(async (choice) => (await import('./top/top.ts')).top(choice));
   command('reload', 'make a running instance read its configuration again').action(async (choice) =>
     (await control()).reload(choice, terminal),
   );
@@ -162,10 +189,14 @@ function withConfiguration(command: Command): Command {
   return command.option('--config <file>', 'the configuration (default: smartproxy.config.* in this folder)');
 }
 
-function withAdmin(command: Command): Command {
+function withPlace(command: Command): Command {
   const text =
     'the running instance: http://127.0.0.1:9901 or unix:/path (default: SMARTPROXY_ADMIN, else the default socket)';
-  return withJson(command.option('--admin <url>', text));
+  return command.option('--admin <url>', text);
+}
+
+function withAdmin(command: Command): Command {
+  return withJson(withPlace(command));
 }
 
 function withJson(command: Command): Command {

@@ -11,7 +11,7 @@ export interface RunChoice extends ConfigurationChoice {
 }
 
 /** The newest Node that the tests run on. */
-const newestTestedNode = 26;
+export const newestTestedNode = 26;
 
 /** `smartproxy run`: until a signal or a drain ends it. Rejects where it cannot start. */
 export async function run(choice: RunChoice): Promise<void> {

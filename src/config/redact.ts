@@ -15,7 +15,7 @@ const harmlessKeys = new Set(['keyid', 'keyfile', 'secretfile']);
  */
 export function redact(value: unknown): unknown {
   if (typeof value === 'function') return `[function ${value.name || 'without a name'}]`;
-  if (typeof value === 'string') return value.includes('PRIVATE KEY-----') ? mask : value;
+  if (typeof value === 'string') return value.includes('PRIVATE KEY-----') ? mask : maskUserInfo(value);
   if (Array.isArray(value)) return value.map(redact);
   if (typeof value !== 'object' || value === null) return value;
   if (isSecretEdit(value)) return { ...value, values: [mask] };
@@ -25,6 +25,11 @@ export function redact(value: unknown): unknown {
       isSecret(key) && inner !== null ? mask : redact(inner),
     ]),
   );
+}
+
+/** `https://user:password@host/`. */
+function maskUserInfo(text: string): string {
+  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#@]*@/i, `$1${mask}@`);
 }
 
 /** A change of a header's values, as a resolved configuration has it. */

@@ -60,6 +60,8 @@ export class Assembly {
   /** Null where the configuration wants no metrics. */
   readonly measurement: Measurement | null;
   readonly #challenges: ChallengeListener;
+  /** Milliseconds since the epoch; null until every listener is bound. */
+  startedAt: number | null = null;
   readonly #timeouts: TimeoutManager;
   readonly #transports: TransportFactory;
   readonly #dns: Dns;
@@ -230,6 +232,7 @@ export class Assembly {
 
   /** Every listener is bound. */
   start(): void {
+    this.startedAt = this.clock.wallTime();
     this.audit.start();
     this.measurement?.start();
   }

@@ -3,11 +3,13 @@ import { SmartProxyError } from '../base/errors.ts';
 import { packageVersion } from '../base/package-version.ts';
 import { redact } from '../config/redact.ts';
 import type { ResolvedRoute } from '../config/resolved.ts';
-import type { RecordSummary } from '../connection/record-summary.ts';
+import { findConnections } from '../connection/connection-query.ts';
+import { type RecordSummary, summarize } from '../connection/record-summary.ts';
 import { type ExplainQuery, type Explanation, explainConnection } from '../routing/explain.ts';
 import { parseExplainTarget } from '../routing/explain-target.ts';
 import type { Assembly } from './assembly.ts';
 import { unreadableTarget } from './explain.ts';
+import { describeInstance } from './instance.ts';
 import { createLiveSource } from './live-source.ts';
 
 export interface ControlledProxy {
@@ -17,6 +19,8 @@ export interface ControlledProxy {
   statistics(): unknown;
   /** How many reloads there were. */
   reloads(): number;
+  /** As it was written. */
+  input(): unknown;
   reload(): Promise<void>;
   drain(): void;
 }
@@ -30,10 +34,11 @@ export function createControlPort(proxy: ControlledProxy): ControlPort {
     },
     live: createLiveSource(proxy, packageVersion()),
     statistics: () => proxy.statistics(),
-    connections: () =>
-      manager()
-        ?.live()
-        .map((record) => manager()?.summaryOf(record)) ?? [],
+    connections: () => manager()?.live().map(summarize) ?? [],
+    findConnections(query) {
+      const { records, total } = findConnections(manager()?.live() ?? [], query);
+      return { connections: records.map(summarize), total };
+    },
     connection(id) {
       const summary = manager()?.find(id);
       const waits = manager()?.waitsOf(id);
@@ -51,6 +56,8 @@ export function createControlPort(proxy: ControlledProxy): ControlPort {
       return { terminations: manager()?.terminations(count) ?? [], total };
     },
     routes: () => describeRoutes(proxy.assembly()),
+    instance: () => describeInstance(proxy.assembly()?.startedAt ?? null),
+    configuration: () => redact(proxy.input()),
     certificates: () => proxy.assembly()?.networkProxy.certificates() ?? [],
     renewCertificate: async (name) => proxy.assembly()?.networkProxy.renew(name),
     metrics: async () => (await proxy.assembly()?.measurement?.text()) ?? null,
@@ -76,7 +83,7 @@ function describeRoutes(assembly: Assembly | null): Record<string, unknown>[] {
 
 /** A route as the API shows it: functions are named as such, and nothing in it is secret. */
 function describeRoute({ name, priority, match, action, security }: ResolvedRoute): Record<string, unknown> {
-  return { name, priority, match, action: redact(action), security };
+  return { name, priority, match: redact(match), action: redact(action), security };
 }
 
 /** Where a route takes connections, with the real ports. */

@@ -93,6 +93,7 @@ export class SmartProxy {
       assembly: () => this.#assembly,
       statistics: () => this.getStatistics(),
       reloads: () => this.#reloads,
+      input: () => this.#input,
       reload: () => this.reload(),
       drain: () => {
         void this.stop();

@@ -81,7 +81,34 @@ test('every call of the contract answers', async () => {
     ['GET', '/health', 200, { status: 'ok' }],
     ['GET', '/ready', 200, { status: 'ok' }],
     ['GET', '/api/v1/statistics', 200, { connections: { active: 1 } }],
-    ['GET', '/api/v1/connections', 200, { connections: [{ id: 'c1' }] }],
+    [
+      'GET',
+      '/api/v1/connections',
+      200,
+      {
+        connections: [{ id: 'c1', query: { order: 'started', descending: false, limit: 1_000_000 } }],
+        total: 1,
+      },
+    ],
+    [
+      'GET',
+      '/api/v1/connections?sort=-bytes&limit=5&route=web&state=dialing&name=a&client=10.0.0.0/8,::1',
+      200,
+      {
+        connections: [
+          {
+            id: 'c1',
+            query: {
+              ...{ route: 'web', state: 'dialing', name: 'a', clients: ['10.0.0.0/8', '::1'] },
+              ...{ order: 'bytes', descending: true, limit: 5 },
+            },
+          },
+        ],
+        total: 1,
+      },
+    ],
+    ['GET', '/api/v1/instance', 200, { version: '1.2.3' }],
+    ['GET', '/api/v1/configuration', 200, { routes: [] }],
     ['GET', '/api/v1/connections/c1', 200, { id: 'c1' }],
     ['GET', '/api/v1/connections/old%20one', 200, { id: 'old one' }],
     ['GET', '/api/v1/terminations?limit=5', 200, { terminations: [{ limit: 5, after: 0 }], total: 7 }],
@@ -125,6 +152,9 @@ test('what is not there, or not possible, is said in JSON', async () => {
     ['GET', '/%zz', 400, 'invalid-path'],
     ['GET', '/api/v1/terminations?limit=none', 400, 'invalid-query'],
     ['GET', '/api/v1/terminations?limit=0', 400, 'invalid-query'],
+    ['GET', '/api/v1/connections?limit=0', 400, 'invalid-query'],
+    ['GET', '/api/v1/connections?sort=colour', 400, 'invalid-query'],
+    ['GET', '/api/v1/connections?client=nobody', 400, 'invalid-query'],
     ['GET', '/api/v1/terminations?after=-1', 400, 'invalid-query'],
     ['GET', '/api/v1/history?seconds=0', 400, 'invalid-query'],
     ['GET', '/api/v1/history?seconds=1e3', 400, 'invalid-query'],

@@ -1,5 +1,6 @@
 import type { ControlPort } from '../../src/admin/control-port.ts';
 import { SmartProxyError } from '../../src/base/errors.ts';
+import type { ConnectionQuery } from '../../src/connection/connection-query.ts';
 import { TestSource } from './live/test-source.ts';
 
 /** What a proxy would be, with one connection that can be ended once. */
@@ -13,6 +14,9 @@ export class TestControl implements ControlPort {
 
   statistics = (): unknown => ({ connections: { active: 1 } });
   connections = (): unknown[] => [{ id: 'c1' }];
+  findConnections = (query: ConnectionQuery) => ({ connections: [{ id: 'c1', query }], total: 1 });
+  instance = (): unknown => ({ version: '1.2.3' });
+  configuration = (): unknown => ({ routes: [] });
   connection = (id: string): unknown => (id === 'c1' || id === 'old one' ? { id } : undefined);
   terminate = (id: string): boolean => this.left.delete(id);
   terminations = (limit: number, after: number) => ({ terminations: [{ limit, after }], total: 7 });

@@ -87,6 +87,21 @@ test('secrets are masked wherever they stand, and nothing else is', () => {
   assert.equal(options.admin.token, 't');
 });
 
+test('secrets in what a configuration has become are masked too, and those in addresses', () => {
+  const edits = [
+    { name: 'authorization', values: ['Bearer x'] },
+    { name: 'x-plain', values: ['y'] },
+  ];
+  assert.deepEqual(redact({ set: edits, ask: 'https://me:secret@ask.test/path?x=1', at: 'a@b.test' }), {
+    set: [
+      { name: 'authorization', values: ['***'] },
+      { name: 'x-plain', values: ['y'] },
+    ],
+    ask: 'https://***@ask.test/path?x=1',
+    at: 'a@b.test',
+  });
+});
+
 test('redaction changes nothing in a configuration without secrets', () => {
   fc.assert(
     fc.property(validOptions, (options) => {
