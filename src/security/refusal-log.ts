@@ -1,15 +1,12 @@
-import type { Clock, Timer } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
+import { Storm } from '../base/storm.ts';
 import type { TerminationReason } from '../base/termination.ts';
 
-const windowMs = 1_000;
-
-/** Refusals for one reason since its last line. */
-interface Window {
-  count: number;
-  address: string;
-  route: string | null;
-  timer: Timer;
+/** Who was refused last. */
+interface Refused {
+  readonly address: string;
+  readonly route: string | null;
 }
 
 /**
@@ -17,56 +14,29 @@ interface Window {
  * the rest of each second as a count with the last address.
  */
 export class RefusalLog {
-  readonly #clock: Clock;
   readonly #log: Logger;
-  readonly #windows = new Map<TerminationReason, Window>();
+  readonly #storm: Storm<Refused>;
 
   constructor(clock: Clock, log: Logger) {
-    this.#clock = clock;
     this.#log = log;
+    this.#storm = new Storm({
+      clock,
+      individually: 1,
+      tellCount: (reason, count, last) => this.#write(reason, count, last),
+    });
   }
 
   add(reason: TerminationReason, address: string, route: string | null): void {
-    const window = this.#windows.get(reason);
-    if (window !== undefined) {
-      window.count++;
-      window.address = address;
-      window.route = route;
-      return;
-    }
-    this.#write(reason, { count: 1, address, route });
-    this.#windows.set(reason, { count: 0, address, route, timer: this.#arm(reason) });
+    const refused = { address, route };
+    if (this.#storm.add(reason, refused)) this.#write(reason, 1, refused);
   }
 
   /** Writes what is counted but not written, and cancels the timers. */
   stop(): void {
-    for (const [reason, window] of this.#windows) {
-      window.timer.cancel();
-      if (window.count > 0) this.#write(reason, window);
-    }
-    this.#windows.clear();
+    this.#storm.stop();
   }
 
-  #arm(reason: TerminationReason): Timer {
-    return this.#clock.setTimer(windowMs, () => this.#close(reason));
-  }
-
-  #close(reason: TerminationReason): void {
-    const window = this.#windows.get(reason);
-    if (window === undefined) return;
-    if (window.count === 0) {
-      this.#windows.delete(reason);
-      return;
-    }
-    this.#write(reason, window);
-    window.count = 0;
-    window.timer = this.#arm(reason);
-  }
-
-  #write(
-    reason: TerminationReason,
-    { count, address, route }: { count: number; address: string; route: string | null },
-  ): void {
+  #write(reason: string, count: number, { address, route }: Refused): void {
     this.#log.warn('connections-refused', { reason, count, address, ...(route === null ? {} : { route }) });
   }
 }

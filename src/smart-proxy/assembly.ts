@@ -87,7 +87,7 @@ export class Assembly {
     this.#trustedSources = new AddressSet(options.trustedSources);
     this.#timeouts = new TimeoutManager(clock);
     this.security = new SecurityManager({ clock, limits: options.limits, log });
-    this.#connectionLog = new ConnectionLog(log, options.log.connections);
+    this.#connectionLog = new ConnectionLog(clock, log, options.log.connections);
     const observers = [this.security, this.#connectionLog];
     this.manager = new ConnectionManager({ clock, timeouts: this.#timeouts, log, observers });
     this.drain = new Drain(clock, this.manager);
@@ -267,6 +267,7 @@ export class Assembly {
     this.measurement?.stop();
     this.networkProxy.close();
     this.security.stop();
+    this.#connectionLog.stop();
     this.#dns.close();
     this.#timeouts.stop();
   }

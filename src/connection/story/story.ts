@@ -115,7 +115,9 @@ function tls(facts: Facts): string {
 
 function handler(facts: Facts): string {
   const threw = facts.event('handler-threw');
-  return threw === undefined ? '' : `A listener of the handler's stream threw: ${threw.message}.`;
+  if (threw !== undefined) return `A listener of the handler's stream threw: ${threw.message}.`;
+  const failed = facts.lastEvent('handler-failed');
+  return failed === undefined ? '' : `The handler of the route ${failed.route} failed: ${failed.message}.`;
 }
 
 function requests(facts: Facts): string {
