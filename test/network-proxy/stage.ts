@@ -28,7 +28,11 @@ import type { MatchRequest } from '../../src/network-proxy/request-planner.ts';
 import { TargetSelectors } from '../../src/targets/target-selectors.ts';
 import { createDial } from '../../src/transport/dial.ts';
 import { createDns } from '../../src/transport/dns.ts';
-import { type MemoryTransport, memoryPair } from '../../src/transport/memory-transport.ts';
+import {
+  type MemoryOptions,
+  type MemoryTransport,
+  memoryPair,
+} from '../../src/transport/memory-transport.ts';
 import { TransportFactory } from '../../src/transport/transport-factory.ts';
 import { routesOf } from '../routing/routes.ts';
 import { eventually } from '../support/eventually.ts';
@@ -229,13 +233,19 @@ export class MemoryStage {
   /** The backend's ends of the connections that were opened. */
   readonly dialled: MemoryTransport[] = [];
   readonly #route: ResolvedRoute;
+  readonly #wire: Partial<MemoryOptions>;
 
-  constructor(clock: VirtualClock, options: CoreOptions & { route: ResolvedRoute }) {
+  /** @param options `dialMs`: how long it takes to reach a backend; `wire`: what the ways are like */
+  constructor(
+    clock: VirtualClock,
+    options: CoreOptions & { route: ResolvedRoute; dialMs?: number; wire?: Partial<MemoryOptions> },
+  ) {
     this.clock = clock;
     this.#route = options.route;
+    this.#wire = options.wire ?? {};
     const dial: Dial = (_endpoint, handlers) => {
-      const timer = clock.setImmediate(() => {
-        const [near, far] = memoryPair({ clock });
+      const timer = clock.setTimer(options.dialMs ?? 0, () => {
+        const [near, far] = memoryPair({ ...this.#wire, clock });
         this.dialled.push(far);
         handlers.onConnected(near);
       });
@@ -246,6 +256,7 @@ export class MemoryStage {
 
   connect(windowBytes = 65_536): { client: MemoryTransport; record: ConnectionRecord } {
     const [client, near] = memoryPair({
+      ...this.#wire,
       clock: this.clock,
       windowBytes,
       addresses: [
