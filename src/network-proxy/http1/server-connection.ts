@@ -272,9 +272,10 @@ export class ServerConnection
     this.#end({ reason: this.#draining ? 'shutdown' : this.#clientEnded ? 'client-closed' : 'responded' });
   }
 
-  tunnel(): TunnelEnd {
+  tunnel(backend: Transport): TunnelEnd {
     this.#phase = 'tunnel';
     this.#deadlines.stop();
+    this.record.target = backend;
     return { transport: this.#transport, firstBytes: this.#reader.take() };
   }
 
