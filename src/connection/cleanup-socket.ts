@@ -52,12 +52,13 @@ export class SocketCloser implements TransportListener {
     this.#transport.reset();
   }
 
-  /** The grace is over. */
+  /** The grace is over. What is cut off by it is not to look whole: a FIN is only sent behind everything else. */
   force(): void {
     if (this.closed) return;
     this.forced = true;
     this.flushed = true;
-    this.#transport.destroy();
+    if (this.#transport.writeFinished) this.#transport.destroy();
+    else this.#transport.reset();
   }
 
   onData(): void {}

@@ -164,9 +164,10 @@ export interface ClientStream {
   abort(reason: TerminationReason, error?: Error | undefined): void;
   /**
    * After an answer of 101, or of 2xx to CONNECT: gives the bytes below to the caller. The record
-   * stays with the stream, which is told the tunnel's end with `close`.
+   * stays with the stream, which is told the tunnel's end with `close`. `backend` is the other side:
+   * where the client's connection is the tunnel, its record has it as its target.
    */
-  tunnel(): TunnelEnd;
+  tunnel(backend: Transport): TunnelEnd;
   /** A side of the tunnel sent FIN: for the record. */
   tunnelSideEnded(side: 'client' | 'target'): void;
   /**

@@ -236,7 +236,8 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     const { clock } = this.#planner.services;
     record.joined = true;
     this.#report.becameTunnel();
-    this.#tunnel = new Tunnel(this.#client.tunnel(), backend.tunnel(), {
+    const end = backend.tunnel();
+    this.#tunnel = new Tunnel(this.#client.tunnel(end.transport), end, {
       activity: () => {
         record.lastActivityAt = clock.now();
       },

@@ -145,6 +145,22 @@ test('a peer that never reads is cut after stalledWriteMs while closing, also wh
   }
 });
 
+test('what is forced while bytes are pending ends by a reset: what was cut must not look whole', () => {
+  const table = new Table();
+  const { client, record } = table.accept({}, { windowBytes: 100 });
+  const { seen, bytes } = watch(client);
+  client.pause();
+  record.client.write(Buffer.alloc(500, 'x'));
+  table.manager.initiateCleanupOnce(record, { reason: 'responded' });
+  table.clock.flush();
+  table.manager.forceClosing();
+  client.resume();
+  table.clock.flush();
+  assert.ok(bytes().length < 500);
+  assert.deepEqual(seen, ['ECONNRESET', 'close']);
+  assert.equal(table.manager.statistics().cleanup.forced, 1);
+});
+
 test('an owner lets go before the sockets are closed, and hears nothing of the closing', () => {
   const table = new Table();
   const { client, record } = table.accept();

@@ -29,7 +29,11 @@ import type { MatchRequest } from '../../src/network-proxy/request-planner.ts';
 import { TargetSelectors } from '../../src/targets/target-selectors.ts';
 import { createDial } from '../../src/transport/dial.ts';
 import { createDns } from '../../src/transport/dns.ts';
-import { type MemoryTransport, memoryPair } from '../../src/transport/memory-transport.ts';
+import {
+  type MemoryOptions,
+  type MemoryTransport,
+  memoryPair,
+} from '../../src/transport/memory-transport.ts';
 import { TransportFactory } from '../../src/transport/transport-factory.ts';
 import { WriteStaging } from '../../src/transport/write-staging.ts';
 import { routesOf } from '../routing/routes.ts';
@@ -236,13 +240,19 @@ export class MemoryStage {
   /** The backend's ends of the connections that were opened. */
   readonly dialled: MemoryTransport[] = [];
   readonly #route: ResolvedRoute;
+  readonly #wire: Partial<MemoryOptions>;
 
-  constructor(clock: VirtualClock, options: CoreOptions & { route: ResolvedRoute }) {
+  /** @param options `dialMs`: how long it takes to reach a backend; `wire`: what the ways are like */
+  constructor(
+    clock: VirtualClock,
+    options: CoreOptions & { route: ResolvedRoute; dialMs?: number; wire?: Partial<MemoryOptions> },
+  ) {
     this.clock = clock;
     this.#route = options.route;
+    this.#wire = options.wire ?? {};
     const dial: Dial = (_endpoint, handlers) => {
-      const timer = clock.setImmediate(() => {
-        const [near, far] = memoryPair({ clock });
+      const timer = clock.setTimer(options.dialMs ?? 0, () => {
+        const [near, far] = memoryPair({ ...this.#wire, clock });
         this.dialled.push(far);
         handlers.onConnected(near);
       });
@@ -253,6 +263,7 @@ export class MemoryStage {
 
   connect(windowBytes = 65_536): { client: MemoryTransport; record: ConnectionRecord } {
     const [client, near] = memoryPair({
+      ...this.#wire,
       clock: this.clock,
       windowBytes,
       addresses: [

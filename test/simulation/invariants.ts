@@ -1,105 +1,79 @@
 import { SocketCloser } from '../../src/connection/cleanup-socket.ts';
 import type { MemoryTransport } from '../../src/transport/memory-transport.ts';
-import { checkBytes } from './byte-invariants.ts';
-import { implausible } from './plausible.ts';
-import { ports } from './routes.ts';
+import type { Peer } from './peer.ts';
+import type { Process } from './process.ts';
 import type { Story } from './witness.ts';
-import type { World } from './world.ts';
 
-/** What must hold when the proxy was stopped and everything had time to settle. */
-export function checkAtTheEnd(world: World): void {
-  checkNothingLeft(world);
-  checkStatistics(world);
-  checkTransports(world);
-  for (const story of world.witness.stories.values()) {
-    const { id } = story.record;
-    const problems = [...checkStory(story), ...checkBytes(world, story)];
-    const odd = implausible(world, story);
-    if (odd !== null) problems.push(odd);
-    for (const problem of problems) world.problems.push(`${id}: ${problem} (${describe(world, story)})`);
-  }
+/** Told what is wrong. */
+type Say = (problem: string) => void;
+
+function expectEqual(say: Say, what: string, actual: unknown, expected: unknown): void {
+  if (actual !== expected) say(`${what}: ${actual}, expected ${expected}`);
 }
 
-function describe(world: World, { record, client, states }: Story): string {
-  const actor = [...world.network.actors].find(([end]) => end === client)?.[1];
-  return `${actor?.name}, ${record.termination?.reason ?? 'no ending'}, ${states.join(' → ')}`;
+/** What must hold of every process that was stopped and had time to settle, whatever it did. */
+export function checkProcess(process: Process, say: Say): void {
+  checkNothingLeft(process, say);
+  checkStatistics(process, say);
 }
 
-function expectEqual(world: World, what: string, actual: unknown, expected: unknown): void {
-  if (actual !== expected) world.problems.push(`${what}: ${actual}, expected ${expected}`);
-}
-
-function checkNothingLeft(world: World): void {
-  const { proxy, network } = world;
-  expectEqual(world, 'the proxy stopped', proxy.stopped, true);
-  expectEqual(world, 'records left', proxy.manager.size, 0);
-  expectEqual(world, 'addresses left in the index', proxy.manager.addresses, 0);
-  expectEqual(world, 'deadlines left', proxy.timeouts.size, 0);
-  expectEqual(world, 'timers left', world.proxyClock.pending, 0);
-  expectEqual(world, 'dials left', network.dialing, 0);
+function checkNothingLeft({ proxy, clock }: Process, say: Say): void {
+  expectEqual(say, 'connections on the bridge', proxy.side.bridge?.forwarded ?? 0, 0);
+  expectEqual(say, 'the proxy stopped', proxy.stopped, true);
+  expectEqual(say, 'records left', proxy.manager.size, 0);
+  expectEqual(say, 'addresses left in the index', proxy.manager.addresses, 0);
+  expectEqual(say, 'deadlines left', proxy.timeouts.size, 0);
+  expectEqual(say, 'timers left', clock.pending, 0);
   const { held, connections, addresses, routes } = proxy.security.snapshot();
-  expectEqual(world, 'slots left', held + connections + addresses + Object.keys(routes).length, 0);
-  expectEqual(world, 'lasting audit differences', proxy.audit.differences, 0);
-  expectEqual(world, 'audit consistent', proxy.audit.snapshot().consistent, true);
-  expectEqual(world, 'sockets left', proxy.audit.snapshot().sockets, 0);
+  expectEqual(say, 'slots left', held + connections + addresses + Object.keys(routes).length, 0);
+  expectEqual(say, 'lasting audit differences', proxy.audit.differences, 0);
+  expectEqual(say, 'audit consistent', proxy.audit.snapshot().consistent, true);
+  expectEqual(say, 'sockets left', proxy.audit.snapshot().sockets, 0);
 }
 
-function checkStatistics(world: World): void {
-  const { witness, proxy } = world;
+function checkStatistics({ witness, proxy }: Process, say: Say): void {
   const { connections, refusals, terminations, cleanup, bytes } = proxy.manager.statistics();
   const stories = [...witness.stories.values()];
-  expectEqual(world, 'opened', connections.opened, stories.length);
-  expectEqual(world, 'active', connections.active, 0);
-  expectEqual(world, 'terminated', connections.terminated, stories.length);
-  expectEqual(world, 'refused', connections.refused, witness.refusals);
-  expectEqual(world, 'sum of refusals', sum(refusals), witness.refusals);
-  expectEqual(world, 'sum of terminations', sum(terminations), stories.length);
-  expectEqual(world, 'sum of cleanups', sum(cleanup), stories.length);
-  expectEqual(world, 'terminated as orphaned', terminations.orphaned ?? 0, cleanup.orphaned);
+  expectEqual(say, 'opened', connections.opened, stories.length);
+  expectEqual(say, 'active', connections.active, 0);
+  expectEqual(say, 'terminated', connections.terminated, stories.length);
+  expectEqual(say, 'refused', connections.refused, witness.refusals);
+  expectEqual(say, 'sum of refusals', sum(refusals), witness.refusals);
+  expectEqual(say, 'sum of terminations', sum(terminations), stories.length);
+  expectEqual(say, 'sum of cleanups', sum(cleanup), stories.length);
+  expectEqual(say, 'terminated as orphaned', terminations.orphaned ?? 0, cleanup.orphaned);
   const fromClient = stories.reduce((total, { record }) => total + record.bytesFromClient, 0);
   const toClient = stories.reduce((total, { record }) => total + record.bytesToClient, 0);
-  expectEqual(world, 'bytes from clients', bytes.fromClient, fromClient);
-  expectEqual(world, 'bytes to clients', bytes.toClient, toClient);
+  expectEqual(say, 'bytes from clients', bytes.fromClient, fromClient);
+  expectEqual(say, 'bytes to clients', bytes.toClient, toClient);
 }
 
 function sum(counts: Partial<Record<string, number>>): number {
   return Object.values(counts).reduce<number>((total, count) => total + (count ?? 0), 0);
 }
 
-/** Nothing is open, lent or listened to; and no peer is left waiting for ever. */
-function checkTransports(world: World): void {
-  for (const [end, actor] of world.network.actors) {
-    const say = (problem: string): void => void world.problems.push(`${actor.name}: ${problem}`);
-    if (!end.closed) say('the proxy left its socket open');
-    if (end.lent || actor.near?.lent) say('a loan is still out');
-    if (end.peakPendingBytes > pendingBound(world, end)) say(`had ${end.peakPendingBytes} bytes pending`);
-    if (end.pendingBytes > 0) say('bytes are still pending');
-    if (end.listener !== null && !(end.listener instanceof SocketCloser)) say('somebody still listens');
-    const near = actor.near;
-    const lost = near === null || near.gone || actor.did.has('give-up');
-    const told = lost || actor.sawFin || actor.sawError !== null;
-    if (!told && !near.paused) say('never heard that its connection ended');
-  }
+/** Nothing of a proxy's end is open, lent or listened to. */
+export function checkEnd(end: MemoryTransport, say: Say): void {
+  if (!end.closed) say('the proxy left its socket open');
+  if (end.lent) say('a loan is still out');
+  if (end.pendingBytes > 0) say('bytes are still pending');
+  if (end.listener !== null && !(end.listener instanceof SocketCloser)) say('somebody still listens');
 }
 
-/**
- * What may ever wait for a peer that does not read: one read beyond the mark at which writers
- * wait; for a target also what was read before it was there.
- */
-function pendingBound({ plan, arrivals }: World, end: MemoryTransport): number {
-  const { readBytes, highWaterBytes } = plan.network;
-  const { initialDataBytes, pendingBytesPerConnection } = plan.limits;
-  const proxyHeader = 200;
-  const refusalPage = 200;
-  const relayed = highWaterBytes + readBytes + refusalPage;
-  if (arrivals.has(end))
-    return arrivals.get(end)?.localPort === ports.handler ? Number.POSITIVE_INFINITY : relayed;
-  return relayed + initialDataBytes + pendingBytesPerConnection + 2 * readBytes + proxyHeader;
+/** No peer is left waiting for ever. */
+export function checkPeer(peer: Peer, say: Say): void {
+  const { near } = peer;
+  if (near?.lent) say('a loan of the peer is still out');
+  const lost = near === null || near.gone || peer.did.has('give-up');
+  const told = lost || peer.sawFin || peer.sawError !== null;
+  if (!told && !near.paused) say('never heard that its connection ended');
 }
 
-function checkStory(story: Story): string[] {
-  const { record, states, cleanups, ended, firstCause } = story;
+/** One ending, one cause, and the states in between. */
+export function checkStory(story: Story): string[] {
+  const { record, states, cleanups, ended, firstCause, callbacks } = story;
   const problems: string[] = [];
+  if (callbacks !== null && callbacks !== 1) problems.push(`the bridge's callback came ${callbacks} times`);
   if (ended !== 1) problems.push(`observers were told ${ended} times that it ended`);
   if (cleanups !== 1) problems.push(`cleaned up ${cleanups} times`);
   if (record.state !== 'closed' || states.at(-1) !== 'closed') problems.push(`is ${record.state} at the end`);
@@ -110,4 +84,9 @@ function checkStory(story: Story): string[] {
   }
   if (record.trail[0]?.what !== 'accepted') problems.push('its trail does not begin with accepted');
   return problems;
+}
+
+/** Which connection a problem is about. */
+export function describeStory({ record, states }: Story, peer: Peer | undefined): string {
+  return `${peer?.name}, ${record.termination?.reason ?? 'no ending'}, ${states.join(' → ')}`;
 }

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { TransportListener } from '../../src/base/transport.ts';
-import { MemoryTransport } from '../../src/transport/memory-transport.ts';
-import { firstFailing } from './runner.ts';
+import { firstFailing, type WorldKind } from './runner.ts';
 
 /** A mutant that survives this many seeds was not noticed. */
 export const patience = 1_500;
@@ -23,41 +21,20 @@ export async function withBroken<T extends object, K extends keyof T>(
   }
 }
 
-export function mutation<T extends object, K extends keyof T>(
+type Mutation = <T extends object, K extends keyof T>(
   fault: string,
   prototype: T,
   name: K,
   broken: (original: T[K]) => T[K],
-): void {
-  test(`the simulation notices: ${fault}`, () =>
-    withBroken(prototype, name, broken, async () => {
-      const noticed = await firstFailing(patience);
-      assert.ok(noticed !== null, `${patience} seeds passed although ${fault}`);
-    }));
-}
+) => void;
 
-/** Changes what the relay's own listeners hear. */
-export function relayHears(
-  change: (listener: TransportListener, transport: MemoryTransport) => Partial<TransportListener>,
-): (original: MemoryTransport['setListener']) => MemoryTransport['setListener'] {
-  return (original) =>
-    function (this: MemoryTransport, listener) {
-      const isRelay = listener?.constructor.name === 'RelaySide';
-      original.call(this, isRelay ? { ...passOn(listener), ...change(listener, this) } : listener);
-    };
-}
-
-function passOn(listener: TransportListener): TransportListener {
-  return {
-    onData: (bytes, loan) => listener.onData(bytes, loan),
-    onEnd: () => listener.onEnd(),
-    onDrain: () => listener.onDrain(),
-    onFinish: () => listener.onFinish(),
-    onError: (error) => listener.onError(error),
-    onClose: () => listener.onClose(),
+/** Tests that worlds of a kind notice a fault in the real code. */
+export function mutationsIn(kind: WorldKind): Mutation {
+  return (fault, prototype, name, broken) => {
+    test(`the simulation notices: ${fault}`, () =>
+      withBroken(prototype, name, broken, async () => {
+        const noticed = await firstFailing(kind, patience);
+        assert.ok(noticed !== null, `${patience} seeds passed although ${fault}`);
+      }));
   };
-}
-
-export function mutateRelay(fault: string, change: Parameters<typeof relayHears>[0]): void {
-  mutation(fault, MemoryTransport.prototype, 'setListener', relayHears(change));
 }

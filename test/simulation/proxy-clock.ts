@@ -1,12 +1,17 @@
 import type { Clock, Timer } from '../../src/base/clock.ts';
 
-/** The proxy's view of the world's clock: counts what the proxy itself still has pending. */
+/** One proxy's view of the world's clock: counts what the proxy itself still has pending. */
 export class ProxyClock implements Clock {
   readonly #clock: Clock;
-  pending = 0;
+  readonly #waiting = new Set<Timer>();
+  #stopped = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  get pending(): number {
+    return this.#waiting.size;
   }
 
   now(): number {
@@ -29,22 +34,22 @@ export class ProxyClock implements Clock {
     return this.#counted((counted) => this.#clock.setImmediate(counted), callback);
   }
 
+  /** The process is gone: nothing that it waited for happens any more. */
+  kill(): void {
+    this.#stopped = true;
+    for (const timer of [...this.#waiting]) timer.cancel();
+  }
+
   #counted(schedule: (callback: () => void) => Timer, callback: () => void): Timer {
-    let waiting = true;
-    const done = (): boolean => {
-      const was = waiting;
-      waiting = false;
-      if (was) this.pending--;
-      return was;
-    };
-    this.pending++;
     const timer = schedule(() => {
-      if (done()) callback();
+      if (this.#waiting.delete(counted) && !this.#stopped) callback();
     });
-    return {
+    const counted = {
       cancel: () => {
-        if (done()) timer.cancel();
+        if (this.#waiting.delete(counted)) timer.cancel();
       },
     };
+    this.#waiting.add(counted);
+    return counted;
   }
 }

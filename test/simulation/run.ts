@@ -1,8 +1,17 @@
+/**
+ * Runs seeds of simulated worlds.
+ *
+ *     node test/simulation/run.ts [--world tcp] [--seeds N] [--from N] [--tally]
+ *     node test/simulation/run.ts --world tcp --seed N      replays one, and shows what happened
+ */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { makePlan, type Plan } from './plan.ts';
-import { runPlan, shrink } from './runner.ts';
+import type { Plan } from './plan.ts';
+import { runPlan, shrink, type WorldKind } from './runner.ts';
+import { tcpKind } from './tcp/kind.ts';
 import type { World } from './world.ts';
+
+const kinds: readonly WorldKind[] = [tcpKind];
 
 /** Failing seeds that are shown in full; more are only named. */
 const shownFailures = 5;
@@ -10,10 +19,12 @@ const shownFailures = 5;
 /** How often each reason struck in each phase: shows what the seeds reach. */
 const tally = new Map<string, number>();
 
-function count(world: World): void {
-  for (const { record } of world.witness.stories.values()) {
-    const key = `${record.termination?.reason} in ${record.termination?.phase}`;
-    tally.set(key, (tally.get(key) ?? 0) + 1);
+function count({ processes }: World): void {
+  for (const { witness } of processes) {
+    for (const { record } of witness.stories.values()) {
+      const key = `${record.termination?.reason} in ${record.termination?.phase}`;
+      tally.set(key, (tally.get(key) ?? 0) + 1);
+    }
   }
 }
 
@@ -21,26 +32,55 @@ function showTally(): void {
   for (const [key, count] of [...tally].sort((a, b) => b[1] - a[1])) {
     process.stdout.write(`${count.toString().padStart(9)} ${key}\n`);
   }
+  tally.clear();
 }
 
-async function show(plan: Plan): Promise<void> {
-  const smallest = await shrink(plan);
-  const { problems, world: run } = await runPlan(smallest, { trace: true });
+/** What a plan says, but for bodies and scripts. */
+function brief(value: unknown): string {
+  return JSON.stringify(value, (key, inner) => (key === 'script' ? undefined : shortened(inner)));
+}
+
+function shortened(value: unknown): unknown {
+  return value instanceof Uint8Array ? Buffer.from(value).toString('latin1').slice(0, 200) : value;
+}
+
+async function show(kind: WorldKind, plan: Plan): Promise<void> {
+  const smallest = await shrink(kind, plan);
+  const { problems, world: run } = await runPlan(kind, smallest, { trace: true });
   const actors = smallest.clients.map(({ name }) => name).join(', ');
   process.stdout.write(`\nseed ${plan.seed} failed; smallest world that still does: ${actors}\n`);
   const { clients, ...world } = smallest;
-  process.stdout.write(`  ${JSON.stringify(world)}\n`);
-  for (const { name, ip, localPort, connectAtMs, opening } of clients) {
-    process.stdout.write(`  ${JSON.stringify({ name, ip, localPort, connectAtMs, opening })}\n`);
-  }
+  process.stdout.write(`  ${brief(world)}\n`);
+  for (const client of clients) process.stdout.write(`  ${brief(client)}\n`);
   for (const line of run.lines.slice(-400)) process.stdout.write(`  ${line}\n`);
   for (const problem of problems) process.stdout.write(`  problem: ${problem}\n`);
-  process.stdout.write(`  replay: node test/simulation/run.ts --seed ${plan.seed}\n`);
+  process.stdout.write(`  replay: node test/simulation/run.ts --world ${kind.name} --seed ${plan.seed}\n`);
+}
+
+/** How many failed. */
+async function runSeeds(kind: WorldKind, from: number, seeds: number): Promise<number> {
+  const failed: number[] = [];
+  const startedAt = performance.now();
+  for (let seed = from; seed < from + seeds; seed++) {
+    const plan = kind.makePlan(seed);
+    const { problems, world } = await runPlan(kind, plan);
+    count(world);
+    if (problems.length === 0) continue;
+    failed.push(seed);
+    if (failed.length <= shownFailures) await show(kind, plan);
+  }
+  const perSecond = Math.round((1000 * seeds) / (performance.now() - startedAt));
+  if (failed.length > shownFailures)
+    process.stdout.write(`failed seeds: ${failed.slice(0, 100).join(' ')}\n`);
+  const told = `${seeds - failed.length} passed, ${failed.length} failed, ${perSecond} seeds per second`;
+  process.stdout.write(`${kind.name}: ${told}\n`);
+  return failed.length;
 }
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
+      world: { type: 'string' },
       seeds: { type: 'string', default: '2000' },
       from: { type: 'string', default: '1' },
       seed: { type: 'string' },
@@ -51,20 +91,14 @@ async function main(): Promise<void> {
   const from = only ?? Number(values.from);
   const seeds = only === null ? Number(values.seeds) : 1;
   if (![from, seeds].every(Number.isSafeInteger) || seeds < 1) throw new Error('seeds are whole numbers');
-  const failed: number[] = [];
-  for (let seed = from; seed < from + seeds; seed++) {
-    const plan = makePlan(seed);
-    const { problems, world } = await runPlan(plan);
-    count(world);
-    if (problems.length === 0) continue;
-    failed.push(seed);
-    if (failed.length <= shownFailures) await show(plan);
+  const chosen = kinds.filter(({ name }) => values.world === undefined || values.world === name);
+  if (chosen.length === 0) throw new Error(`worlds are ${kinds.map(({ name }) => name).join(', ')}`);
+  let failed = 0;
+  for (const kind of chosen) {
+    failed += await runSeeds(kind, from, seeds);
+    if (values.tally) showTally();
   }
-  if (values.tally) showTally();
-  if (failed.length > shownFailures)
-    process.stdout.write(`failed seeds: ${failed.slice(0, 100).join(' ')}\n`);
-  process.stdout.write(`${seeds - failed.length} passed, ${failed.length} failed\n`);
-  process.exitCode = failed.length === 0 ? 0 : 1;
+  process.exitCode = failed === 0 ? 0 : 1;
 }
 
 await main();

@@ -2,9 +2,10 @@ import { legalMoves, type TerminationReason } from '../../src/base/termination.t
 import type { ConnectionManager } from '../../src/connection/connection-manager.ts';
 import type { ConnectionObserver } from '../../src/connection/connection-observer.ts';
 import type { ConnectionRecord } from '../../src/connection/connection-record.ts';
+import type { NetworkProxyBridge } from '../../src/forwarding/network-proxy-bridge.ts';
 import type { MemoryTransport } from '../../src/transport/memory-transport.ts';
-import type { Trace } from './network.ts';
-import { whatIsStuck } from './overdue.ts';
+import type { Trace } from './peer.ts';
+import { whatIsStuck } from './stuck.ts';
 
 /** What one record went through, written down independently of the manager. */
 export interface Story {
@@ -23,6 +24,8 @@ export interface Story {
   establishedAt: number;
   ended: number;
   endedAt: number;
+  /** How often the bridge's callback came; null: it did not go over a loopback. */
+  callbacks: number | null;
 }
 
 /** Watches the manager from outside: its observers' calls, and the calls of its own chain. */
@@ -66,6 +69,23 @@ export class Witness implements ConnectionObserver {
     };
   }
 
+  /** Wraps the way over the loopback on this one bridge. */
+  watchBridge(bridge: NetworkProxyBridge): void {
+    const forward = bridge.forwardToNetworkProxy.bind(bridge);
+    bridge.forwardToNetworkProxy = (id, socket, record, chunk, port, callback) => {
+      const story = this.stories.get(record);
+      if (story === undefined || story.callbacks !== null) this.problems.push(`${id}: bridged, but how?`);
+      else story.callbacks = 0;
+      forward(id, socket, record, chunk, port, (ended) => {
+        if (story !== undefined) story.callbacks = (story.callbacks ?? 0) + 1;
+        if (ended !== record) this.problems.push(`${id}: the callback is told of ${ended.id}`);
+        if (!socket.closed || story?.target?.closed === false)
+          this.problems.push(`${id}: the callback comes before both sockets are gone`);
+        callback(ended);
+      });
+    };
+  }
+
   opened(record: ConnectionRecord): void {
     if (this.stories.has(record)) this.problems.push(`${record.id}: opened twice`);
     const story: Story = {
@@ -81,6 +101,7 @@ export class Witness implements ConnectionObserver {
       establishedAt: 0,
       ended: 0,
       endedAt: 0,
+      callbacks: null,
     };
     this.stories.set(record, story);
     this.#trace(record.id, `opened for ${record.client.peer.ip}:${record.client.peer.port}`);

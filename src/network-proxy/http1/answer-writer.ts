@@ -52,11 +52,11 @@ export class AnswerWriter {
     return this.#minorVersion === 1;
   }
 
-  /** Begins with the next request; null where there is none that could be read. */
-  start(request: RequestHead | null): void {
+  /** Begins with the next request; null where there is none that could be read. `isHead`: its answer has no content. */
+  start(request: RequestHead | null, isHead = request?.method === 'HEAD'): void {
     this.#out.bytes = 0;
     this.#minorVersion = request?.minorVersion ?? 1;
-    this.#isHead = request?.method === 'HEAD';
+    this.#isHead = isHead;
     this.#chunking = false;
     this.begun = false;
     this.done = false;

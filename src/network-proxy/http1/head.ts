@@ -124,6 +124,7 @@ export type TargetForm = 'origin' | 'absolute' | 'authority' | 'asterisk';
 /** A request that passed every check: target, Host and framing are sound. */
 export class RequestHead extends Head {
   readonly kind = 'request';
+  /** Empty until it was read. */
   method = '';
   form: TargetForm = 'origin';
   framing: Framing = noBody;
@@ -192,6 +193,7 @@ export class RequestHead extends Head {
 
   override begin(bytes: Buffer, start: number): void {
     super.begin(bytes, start);
+    this.method = '';
     this.framing = noBody;
     this.expectContinue = false;
     this.authorityStart = 0;

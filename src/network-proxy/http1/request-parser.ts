@@ -46,6 +46,11 @@ export class RequestParser {
     return this.#at !== this.#methodStart;
   }
 
+  /** Of the head that is being read, or was last; empty where it was not told. */
+  get method(): string {
+    return this.#head.method;
+  }
+
   /** Forgets what it has read of a head. */
   reset(): void {
     this.#phase = beforeMethod;

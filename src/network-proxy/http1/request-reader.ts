@@ -39,11 +39,10 @@ export class RequestReader {
   #bodyPaused = true;
   /** The loop is at work: what comes next is seen by it. */
   #working = false;
-  /** Bytes are left behind the ones that are looked at. */
-  #more = false;
-  /** Where in the connection's bytes the present request began, and how far it was used. */
+  /** While it is: bytes that are there, behind those that were used. */
+  #ahead = 0;
+  /** Where in the connection's bytes the present request began. */
   #startedAt = 0;
-  #usedTo = 0;
 
   constructor(transport: Transport, limits: HeadLimits, taker: RequestTaker) {
     this.#transport = transport;
@@ -68,18 +67,27 @@ export class RequestReader {
     return this.#mode === 'head' && !this.#headBegan;
   }
 
+  /** The request that is being read, or was last, is a HEAD: also where its head is not sound. */
+  get asksHead(): boolean {
+    return this.#parser.method === 'HEAD';
+  }
+
   /** Nothing waits that a request could be read from. */
   get empty(): boolean {
     return this.#waiting.length === 0;
   }
 
   get bodyAtHand(): boolean {
-    return this.#mode === 'body' && (this.#working ? this.#more : !this.empty);
+    return this.#mode === 'body' && this.#unused > 0;
   }
 
   /** Bytes of the present request that were used; where HTTP is over, all that came since it began. */
   get bytes(): number {
-    return (this.#mode === 'over' ? this.#transport.bytesRead : this.#usedTo) - this.#startedAt;
+    return this.#transport.bytesRead - this.#unused - this.#startedAt;
+  }
+
+  get #unused(): number {
+    return this.#working ? this.#ahead : this.#waiting.length;
   }
 
   /** Keeps bytes that were read before, as a copy. */
@@ -143,7 +151,6 @@ export class RequestReader {
       at = next;
     }
     this.#working = false;
-    this.#more = false;
     return at;
   }
 
@@ -173,9 +180,8 @@ export class RequestReader {
       this.#taker.headRefused(head);
       return end;
     }
-    this.#more = at + head.length < end;
+    this.#ahead = end - at - head.length;
     this.#startedAt = this.#transport.bytesRead - (end - at);
-    this.#usedTo = this.#startedAt + head.length;
     this.#body.start(head.framing);
     this.#bodyPaused = true;
     this.#mode = this.#body.ended ? 'held' : 'body';
@@ -186,7 +192,7 @@ export class RequestReader {
   #readBody(bytes: Buffer, at: number, end: number, loan: Loan | undefined): number {
     const used = this.#body.read(bytes, at, end, this.#taker, loan);
     if (this.#mode !== 'body') return end;
-    this.#usedTo = this.#transport.bytesRead - (end - at - used);
+    this.#ahead = end - used;
     if (this.#body.refused !== null) {
       this.#bodyPaused = true;
       this.#taker.bodyRefused(this.#body.refused);

@@ -86,12 +86,12 @@ export class ServerConnection
     this.request = new Http1Request(options.tls);
     this.#reader = new RequestReader(transport, options.limits, this);
     this.#writer = new AnswerWriter(transport, services.staging);
-    this.#deadlines = new ServerDeadlines(services.clock, services.deadlines, transport, this);
+    this.#deadlines = new ServerDeadlines(services.deadlines, transport, this);
   }
 
   /** Takes the transport over. `firstBytes` were read of it already, and stay the caller's. */
   start(firstBytes: Uint8Array): void {
-    this.#deadlines.expectHead(this.#timeouts.requestHeadMs);
+    this.#deadlines.expectHead(this.#active(), this.#timeouts.requestHeadMs);
     this.#transport.setListener(this);
     this.#clientEnded = this.record.clientEnded;
     if (!this.#clientEnded) this.#transport.resume();
@@ -109,8 +109,15 @@ export class ServerConnection
   // ── what is read ─────────────────────────────────────────────────────────────────────────────
 
   onData(bytes: Uint8Array, loan?: Loan): void {
-    this.record.lastActivityAt = this.#services.clock.now();
+    this.#active();
     this.#reader.read(bytes, loan);
+  }
+
+  /** Whoever takes a request or its body counts from here: also what was read long before it was looked at. */
+  #active(): number {
+    const now = this.#services.clock.now();
+    this.record.lastActivityAt = now;
+    return now;
   }
 
   #goOn(): void {
@@ -119,7 +126,7 @@ export class ServerConnection
   }
 
   headBegan(): void {
-    this.#deadlines.expectHead(this.#timeouts.requestHeadMs);
+    this.#deadlines.expectHead(this.record.lastActivityAt, this.#timeouts.requestHeadMs);
   }
 
   headRead(head: RequestHead): void {
@@ -171,7 +178,7 @@ export class ServerConnection
   }
 
   #answerBeforeRequest(status: number): void {
-    this.#writer.start(null);
+    this.#writer.start(null, this.#reader.asksHead);
     const page = errorPage(status, `${this.record.id}-${this.#requests + 1}`);
     this.#writer.answer(page, this.#services.clock.wallTime());
   }
@@ -204,7 +211,7 @@ export class ServerConnection
 
   resumeBody(form: BodyForm): void {
     if (this.#reader.complete || this.#phase !== 'exchange') return;
-    this.#deadlines.expectBody(this.#services.clock.now(), this.#timeouts.requestBodyMs);
+    this.#deadlines.expectBody(this.#active(), this.#timeouts.requestBodyMs);
     this.#reader.resumeBody(form);
     this.#transport.resume();
     this.#goOn();
@@ -228,8 +235,7 @@ export class ServerConnection
   }
 
   write(bytes: Uint8Array, loan?: Loan): boolean {
-    const now = this.#services.clock.now();
-    this.record.lastActivityAt = now;
+    const now = this.#active();
     if (this.#clientEnded) this.#deadlines.expectSilence(now, this.#timeouts.cleanupGraceMs);
     const goesOn = this.#writer.write(bytes, loan);
     if (!goesOn) this.#deadlines.expectReading(now, this.#timeouts.responseWriteMs);
@@ -262,7 +268,7 @@ export class ServerConnection
   }
 
   #next(): void {
-    this.#deadlines.expectHead(this.#timeouts.keepAliveMs);
+    this.#deadlines.expectHead(this.#active(), this.#timeouts.keepAliveMs);
     this.#reader.next();
     this.#transport.resume();
     this.#goOn();
@@ -273,9 +279,10 @@ export class ServerConnection
     this.#end(this.#ending ?? { reason });
   }
 
-  tunnel(): TunnelEnd {
+  tunnel(backend: Transport): TunnelEnd {
     this.#phase = 'tunnel';
     this.#deadlines.stop();
+    this.record.target = backend;
     return { transport: this.#transport, firstBytes: this.#reader.take() };
   }
 
@@ -306,6 +313,7 @@ export class ServerConnection
    * it may still read, or be gone: silence for as long as a clean-up takes means that it is gone (H7).
    */
   #settleEnd(): void {
+    if (this.#phase === 'over') return;
     if (this.#phase === 'exchange' && !this.#reader.complete) {
       if (this.#reader.empty) this.#end({ reason: 'client-closed', effect: 'reset' });
     } else if (this.#phase === 'exchange' || this.#writer.full) {
@@ -357,12 +365,13 @@ export class ServerConnection
     const wasTunnel = this.#phase === 'tunnel';
     this.#phase = 'over';
     this.#deadlines.stop();
-    this.#reader.stop();
     if (!wasTunnel) this.#transport.setListener(null);
     const listener = this.#listener;
     this.#listener = null;
     this.#options.ended(this);
     listener?.onClientGone(this.record.termination?.reason ?? 'internal-error');
+    // Only now: the listener may ask how much of the request was used.
+    this.#reader.stop();
   }
 
   #end(cause: CleanupCause): void {

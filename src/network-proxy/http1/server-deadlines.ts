@@ -1,4 +1,3 @@
-import type { Clock } from '../../base/clock.ts';
 import type { DeadlineQueue } from '../../base/deadline-queue.ts';
 import type { Transport } from '../../base/transport.ts';
 import { after, LazyDeadline } from './lazy-deadline.ts';
@@ -19,7 +18,6 @@ const never = Number.POSITIVE_INFINITY;
 
 /** Everything that one client's connection waits for, as one member of the queue. Milliseconds; 0: no limit. */
 export class ServerDeadlines {
-  readonly #clock: Clock;
   readonly #transport: Transport;
   readonly #observer: LatenessObserver;
   readonly #deadline: LazyDeadline;
@@ -31,15 +29,14 @@ export class ServerDeadlines {
   #silenceMs = 0;
   #takenBefore = 0;
 
-  constructor(clock: Clock, queue: DeadlineQueue, transport: Transport, observer: LatenessObserver) {
-    this.#clock = clock;
+  constructor(queue: DeadlineQueue, transport: Transport, observer: LatenessObserver) {
     this.#transport = transport;
     this.#observer = observer;
     this.#deadline = new LazyDeadline(queue, (now) => this.#wake(now));
   }
 
-  expectHead(milliseconds: number): void {
-    this.#headDueAt = after(this.#clock.now(), milliseconds);
+  expectHead(now: number, milliseconds: number): void {
+    this.#headDueAt = after(now, milliseconds);
     this.#deadline.ask(this.#headDueAt);
   }
 
@@ -88,11 +85,13 @@ export class ServerDeadlines {
 
   #look(now: number): void {
     if (this.#goneAt <= now) {
+      this.#goneAt = never;
       if (this.#transport.pendingBytes === 0) return this.#observer.clientIsGone();
       // It is being told something, however slowly.
       this.expectSilence(now, this.#silenceMs);
     }
     if (this.#readerDueAt <= now) {
+      this.#readerDueAt = never;
       if (this.#transport.bytesWritten === this.#takenBefore) return this.#observer.readerStands();
       this.expectReading(now, this.#readerMs);
     }

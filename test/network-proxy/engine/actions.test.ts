@@ -165,3 +165,16 @@ test('a target function that throws, gives nonsense or never answers is a 502 or
     assert.equal(entry.error, 'target-selection-failed');
   }
 });
+
+test('a request that is cut short counts what was used of it, not what came behind it', async () => {
+  const backend = await RawBackend.open(() => {});
+  const stage = await Stage.open({ route: routeTo(forward([target(backend.port)])) });
+  const client = RawPeer.connect(stage.port);
+  client.send(get.repeat(3));
+  await eventually('it is asked', () => backend.peers[0]?.text.includes('\r\n\r\n') === true);
+  client.socket.resetAndDestroy();
+  await eventually('it is logged', () => stage.core.entries.length === 1);
+  assert.equal(stage.core.entries[0]?.bytes.fromClient, get.length);
+  await backend.close();
+  await stage.close();
+});

@@ -15,8 +15,8 @@ class Scene {
   readonly seen: ReturnType<typeof watch>;
   readonly #record;
 
-  constructor(timeouts: Partial<Timeouts> = {}, windowBytes = 65_536) {
-    this.stage = new MemoryStage(this.clock, { route: routeTo(forward([target(1)]), timeouts) });
+  constructor(timeouts: Partial<Timeouts> = {}, { windowBytes = 65_536, dialMs = 0 } = {}) {
+    this.stage = new MemoryStage(this.clock, { route: routeTo(forward([target(1)]), timeouts), dialMs });
     const { client, record } = this.stage.connect(windowBytes);
     this.client = client;
     this.#record = record;
@@ -148,7 +148,7 @@ test('the backend’s time counts from the last byte of the request', () => {
 
 // H10
 test('a reader that takes nothing for responseWriteMs is reset; a slow one is not', () => {
-  const scene = new Scene({ responseWriteMs: 4_000 }, 1_000);
+  const scene = new Scene({ responseWriteMs: 4_000 }, { windowBytes: 1_000 });
   const seen: string[] = [];
   scene.client.setListener({
     onData: () => scene.client.pause(),
@@ -208,7 +208,7 @@ test('a client that half-closed gets its answer, however long the body is', () =
 });
 
 test('a client that half-closed may read its answer slowly', () => {
-  const scene = new Scene({ cleanupGraceMs: 2_000, responseWriteMs: 60_000 }, 1_000);
+  const scene = new Scene({ cleanupGraceMs: 2_000, responseWriteMs: 60_000 }, { windowBytes: 1_000 });
   let read = 0;
   scene.client.setListener({
     onData: (bytes) => {
@@ -268,5 +268,49 @@ test('a drain ends idle connections at once, and others with their answer', () =
   assert.match(scene.seen.bytes(), /Connection: close\r\n\r\nok$/);
   assert.equal(scene.reason, 'shutdown');
   idle.client.end();
+  scene.assertNothingLeft();
+});
+
+// H10
+test('the deadlines of a pipelined request count from when it is looked at, not from when it was read', () => {
+  const scene = new Scene({ responseHeadMs: 5_000, connectMs: 1_000, poolIdleMs: 60_000 });
+  const head = get.replace('GET', 'HEAD');
+  scene.send(head + get);
+  scene.backend();
+  scene.clock.advance(4_000);
+  scene.answer('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n');
+  scene.clock.advance(4_999);
+  assert.doesNotMatch(scene.seen.bytes(), / 504 /);
+  scene.clock.advance(2);
+  assert.match(scene.seen.bytes(), /\r\n\r\nHTTP\/1\.1 504 Gateway Timeout/);
+  scene.assertNothingLeft();
+});
+
+// H10
+test('a body that waited for its backend is not late when it may come at last', () => {
+  const scene = new Scene({ requestBodyMs: 1_000, connectMs: 5_000 }, { dialMs: 3_000 });
+  scene.send('POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 10\r\n\r\nhalf ');
+  scene.clock.advance(3_000);
+  const { seen } = scene.backend();
+  scene.clock.advance(999);
+  assert.match(seen.bytes(), /half $/);
+  assert.equal(scene.seen.bytes(), '');
+  scene.send('other');
+  scene.answer('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+  assert.match(scene.seen.bytes(), /ok$/);
+  scene.assertNothingLeft();
+});
+
+test('an ended connection whose client reads nothing waits for nothing more', () => {
+  const scene = new Scene({ cleanupGraceMs: 2_000 }, { windowBytes: 100 });
+  scene.client.pause();
+  scene.send(`${get}nonsense\r\n\r\n`);
+  scene.client.end();
+  scene.backend();
+  scene.answer('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+  assert.equal(scene.reason, 'invalid-request');
+  for (let left = 1_000; left > 0 && scene.clock.runNext(); left--);
+  assert.equal(scene.clock.nextDueAt, undefined, 'it comes to rest');
+  scene.client.resume();
   scene.assertNothingLeft();
 });

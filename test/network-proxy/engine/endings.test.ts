@@ -281,6 +281,16 @@ test('a malformed request is answered and never reaches a backend', async () => 
   assert.equal(reasonsOf(stage).filter((reason) => reason === 'invalid-request').length, cases.length - 1);
 });
 
+// H5
+test('a malformed HEAD is told so without content, which would be taken for the next answer', async () => {
+  const stage = await Stage.open({ route: routeTo({ type: 'block', how: 'close' }) });
+  const client = RawPeer.connect(stage.port);
+  client.send('HEAD / HTTP/1.1\r\nHost: a.test\r\nX : y\r\n\r\n');
+  await client.closes();
+  assert.match(client.text, /^HTTP\/1\.1 400 Bad Request\r\n.*Content-Length: [1-9]\d*\r\n.*\r\n\r\n$/s);
+  await stage.close();
+});
+
 test('a malformed chunk ends the request on both sides', async () => {
   const backend = await RawBackend.open(() => {});
   const stage = await stageFor(backend);

@@ -201,3 +201,33 @@ test('an answer that streams events and is silent for long stays open', () => {
   stage.core.assertNothingLeft();
   assert.equal(clock.pending, 0);
 });
+
+// L12
+test('a tunnel whose client is gone is no orphan while its backend still takes what the client said', () => {
+  const clock = new VirtualClock();
+  const route = routeTo(forward([target(1)]));
+  const wire = { windowBytes: 1_000, highWaterBytes: 16_384, lendShare: 0 };
+  const stage = new MemoryStage(clock, { route, wire });
+  const { client, record } = stage.connect();
+  client.write(Buffer.from(upgrade));
+  watch(client);
+  clock.flush();
+  const [backend] = stage.dialled;
+  watch(backend!);
+  clock.flush();
+  backend!.write(Buffer.from(switching));
+  clock.flush();
+  backend!.pause();
+  client.write(Buffer.alloc(5_000, 'x'));
+  client.end();
+  backend!.end();
+  clock.flush();
+  assert.equal(record.client.closed, true);
+  assert.equal(record.target?.closed, false);
+  assert.equal(record.state, 'half-closed');
+  backend!.resume();
+  clock.flush();
+  assert.equal(record.termination?.reason, 'target-closed');
+  clock.advance(120_000);
+  stage.core.assertNothingLeft();
+});

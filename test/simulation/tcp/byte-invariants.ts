@@ -1,15 +1,16 @@
-import type { MemoryTransport } from '../../src/transport/memory-transport.ts';
-import type { Actor } from './actor.ts';
-import type { Story } from './witness.ts';
-import type { World } from './world.ts';
+import type { MemoryTransport } from '../../../src/transport/memory-transport.ts';
+import type { Peer } from '../peer.ts';
+import type { Story } from '../witness.ts';
+import type { TcpWorld } from './world.ts';
 
-const noBytes = new Uint8Array(0);
+/** Routes whose targets get a PROXY header of version 2. */
+const binaryHeaders: readonly string[] = ['b', 'bridged-a', 'bridged-b'];
 
-/** One direction of a joined pair, as its two actors saw it. */
+/** One direction of a joined pair, as its two peers saw it. */
 interface Direction {
   readonly name: string;
-  readonly from: Actor;
-  readonly to: Actor;
+  readonly from: Peer;
+  readonly to: Peer;
   /** Bytes of the sender that are not passed on: a PROXY header that was read. */
   readonly skipped: number;
   /** Bytes that the proxy wrote before: a PROXY header of its own. */
@@ -20,14 +21,14 @@ interface Direction {
  * What arrived is what was sent: in order, nothing twice, nothing of somebody else; all of it
  * wherever the receiver was given to believe so by a FIN, and in every graceful ending.
  */
-export function checkBytes(world: World, story: Story): string[] {
+export function checkBytes(world: TcpWorld, story: Story): string[] {
   const { record, target } = story;
-  const client = actorOf(world, story.client);
+  const client = peerOf(world, story.client);
   const problems = checkCounts(world, story, client);
   if (target === null) return [...problems, ...checkUnjoined(story, client)];
-  const backend = actorOf(world, target);
+  const backend = peerOf(world, target);
   const skipped = record.proxyHeaderBytes;
-  const added = proxyHeaderLength(backend.received, record.route?.name);
+  const added = proxyHeaderLength(backend.received, record.route?.name ?? '');
   const towardsTarget = { name: 'to the target', from: client, to: backend, skipped, added };
   const towardsClient = { name: 'to the client', from: backend, to: client, skipped: 0, added: 0 };
   for (const direction of [towardsTarget, towardsClient]) {
@@ -42,10 +43,10 @@ function isGraceful({ record }: Story): boolean {
   return reason === 'client-closed' || reason === 'target-closed';
 }
 
-function actorOf(world: World, end: MemoryTransport): Actor {
-  const actor = world.network.actors.get(end);
-  if (actor === undefined) throw new Error('a transport of nobody');
-  return actor;
+function peerOf(world: TcpWorld, end: MemoryTransport): Peer {
+  const peer = world.network.peers.get(end);
+  if (peer === undefined) throw new Error('a transport of nobody');
+  return peer;
 }
 
 function checkDirection(direction: Direction, graceful: boolean): string | null {
@@ -68,8 +69,8 @@ function checkDirection(direction: Direction, graceful: boolean): string | null 
 }
 
 /** Bytes that the proxy's kernel took for this peer. */
-function takenBy(actor: Actor): number {
-  return actor.far?.bytesWritten ?? 0;
+function takenBy(peer: Peer): number {
+  return peer.far?.bytesWritten ?? 0;
 }
 
 function isPrefix(part: Uint8Array, whole: Uint8Array): boolean {
@@ -77,7 +78,7 @@ function isPrefix(part: Uint8Array, whole: Uint8Array): boolean {
 }
 
 /** `bytes` of the record, against what the client's own socket moved (M1). */
-function checkCounts(world: World, { record, client: end }: Story, client: Actor): string[] {
+function checkCounts(world: TcpWorld, { record, client: end }: Story, client: Peer): string[] {
   const problems: string[] = [];
   const plan = world.arrivals.get(end);
   const header = record.proxyHeaderBytes;
@@ -91,7 +92,7 @@ function checkCounts(world: World, { record, client: end }: Story, client: Actor
 }
 
 /** Nobody was joined: the client got nothing, an alert, or a page that says why. */
-function checkUnjoined({ record }: Story, client: Actor): string[] {
+function checkUnjoined({ record }: Story, client: Peer): string[] {
   if (record.joined || client.received.length === 0) return [];
   const isAlert = client.received[0] === 21 && client.received.length <= 7;
   const text = Buffer.from(client.received).toString('latin1');
@@ -100,12 +101,12 @@ function checkUnjoined({ record }: Story, client: Actor): string[] {
 }
 
 /** A PROXY header that the route sends: as far as it came. */
-function proxyHeaderLength(received: Uint8Array, route: string | undefined): number {
+function proxyHeaderLength(received: Uint8Array, route: string): number {
   if (route === 'spread') {
     const end = Buffer.from(received).indexOf('\r\n');
     return end === -1 ? received.length : end + 2;
   }
-  if (route !== 'b') return noBytes.length;
+  if (!binaryHeaders.includes(route)) return 0;
   if (received.length < 16) return received.length;
   return Math.min(received.length, 16 + ((received[14] as number) << 8) + (received[15] as number));
 }

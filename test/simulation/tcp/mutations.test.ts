@@ -4,24 +4,32 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Loan } from '../../src/base/transport.ts';
-import { SocketCloser } from '../../src/connection/cleanup-socket.ts';
-import { ConnectionManager } from '../../src/connection/connection-manager.ts';
-import { ConnectionRecord } from '../../src/connection/connection-record.ts';
-import { Tally } from '../../src/connection/connection-statistics.ts';
-import { RecordIndex } from '../../src/connection/record-index.ts';
-import { SelfAudit } from '../../src/connection/self-audit.ts';
-import { TimeoutManager } from '../../src/connection/timeout-manager.ts';
-import { GrowingBuffer } from '../../src/first-bytes/growing-buffer.ts';
-import { ClientBuffer } from '../../src/forwarding/client-buffer.ts';
-import { JoinedPair } from '../../src/forwarding/joined-pair.ts';
-import { SecurityManager } from '../../src/security/security-manager.ts';
-import { MemoryTransport } from '../../src/transport/memory-transport.ts';
-import { mutateRelay, mutation, patience, relayHears, withBroken } from './mutation.ts';
-import { firstFailing } from './runner.ts';
+import type { Loan } from '../../../src/base/transport.ts';
+import { SocketCloser } from '../../../src/connection/cleanup-socket.ts';
+import { ConnectionManager } from '../../../src/connection/connection-manager.ts';
+import { ConnectionRecord } from '../../../src/connection/connection-record.ts';
+import { Tally } from '../../../src/connection/connection-statistics.ts';
+import { RecordIndex } from '../../../src/connection/record-index.ts';
+import { SelfAudit } from '../../../src/connection/self-audit.ts';
+import { TimeoutManager } from '../../../src/connection/timeout-manager.ts';
+import { GrowingBuffer } from '../../../src/first-bytes/growing-buffer.ts';
+import { ClientBuffer } from '../../../src/forwarding/client-buffer.ts';
+import { JoinedPair } from '../../../src/forwarding/joined-pair.ts';
+import { SecurityManager } from '../../../src/security/security-manager.ts';
+import { MemoryTransport } from '../../../src/transport/memory-transport.ts';
+import { mutationsIn, patience, withBroken } from '../mutation.ts';
+import { firstFailing } from '../runner.ts';
+import { tcpKind } from './kind.ts';
+import { relayHears } from './relay-mutation.ts';
+
+const mutation = mutationsIn(tcpKind);
+
+function mutateRelay(fault: string, change: Parameters<typeof relayHears>[0]): void {
+  mutation(fault, MemoryTransport.prototype, 'setListener', relayHears(change));
+}
 
 test('without a fault the same seeds pass', async () => {
-  assert.equal(await firstFailing(patience), null);
+  assert.equal(await firstFailing(tcpKind, patience), null);
 });
 
 test('without a fault they pass through the means of the mutations too', () =>
@@ -30,7 +38,7 @@ test('without a fault they pass through the means of the mutations too', () =>
     'setListener',
     relayHears(() => ({})),
     async () => {
-      assert.equal(await firstFailing(patience), null);
+      assert.equal(await firstFailing(tcpKind, patience), null);
     },
   ));
 

@@ -1,17 +1,10 @@
 import assert from 'node:assert/strict';
+import type { NetworkPlan, OperatorPlan } from '../plan.ts';
+import type { Story } from '../witness.ts';
 import type { Script, Step } from './actor.ts';
-import type {
-  BackendPlan,
-  ClientPlan,
-  LimitPlan,
-  NetworkPlan,
-  OperatorPlan,
-  Plan,
-  TimeoutPlan,
-} from './plan.ts';
+import type { BackendPlan, ClientPlan, LimitPlan, TcpPlan, TimeoutPlan } from './plan.ts';
 import { ports } from './routes.ts';
-import type { Story } from './witness.ts';
-import { World } from './world.ts';
+import { TcpWorld } from './world.ts';
 
 /** A world by hand: what is not given is out of the way. */
 export interface Scripted {
@@ -42,7 +35,7 @@ function scriptOf(steps: readonly Step[] = [], script: Partial<Script> = {}): Sc
   return { steps, echo: false, reads: true, afterEnd: { deed: 'fin', delayMs: 0 }, ...script };
 }
 
-function scriptedPlan(scripted: Scripted): Plan {
+function scriptedPlan(scripted: Scripted): TcpPlan {
   return {
     seed: 1,
     clients: scripted.clients.map(({ steps, script, ...client }, index) => ({
@@ -104,9 +97,9 @@ export const idle = { script: { afterEnd: { deed: 'nothing', delayMs: 0 } } } as
 /** Runs a world to its end, with every invariant checked; its stories in the order of arrival. */
 export function play(
   scripted: Scripted,
-  prepare: (world: World) => void = () => {},
-): { world: World; stories: Story[] } {
-  const world = new World(scriptedPlan(scripted), { trace: true });
+  prepare: (world: TcpWorld) => void = () => {},
+): { world: TcpWorld; stories: Story[] } {
+  const world = new TcpWorld(scriptedPlan(scripted), { trace: true });
   prepare(world);
   const problems = world.run();
   assert.deepEqual(problems, [], world.lines.join('\n'));

@@ -34,7 +34,7 @@ test('a client that ends after its request gets the whole answer, even if it end
       network: { windowBytes: 300, readBytes: 100, latencyMs: 2 },
     });
     assert.equal(ending(only(stories)), 'client-closed in half-closed');
-    const client = world.network.actors.get(only(stories).client);
+    const client = world.network.peers.get(only(stories).client);
     assert.equal(client?.received.length, 5_000);
     assert.ok(client?.sawFin);
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { clientHello } from './first-bytes.ts';
+import { clientHello } from '../first-bytes.ts';
 import { ports } from './routes.ts';
 import { bytes, ending, only, play, write } from './scripted.ts';
 
@@ -99,4 +99,23 @@ test('a route that is full refuses, while others go on', () => {
     'client-closed in half-closed',
     'client-closed in half-closed',
   ]);
+});
+
+test('a hello that comes in pieces goes over the bridge whole, behind the header that proves who sends it', () => {
+  for (const pieces of [1, 2, 50, hello.length]) {
+    const size = Math.ceil(hello.length / pieces);
+    const steps = Array.from({ length: pieces }, (_, index) =>
+      write(index, hello.subarray(index * size, (index + 1) * size)),
+    );
+    const { world, stories } = play({
+      clients: [{ localPort: ports.bridged, opening: helloOpening, steps }],
+      backends: [{ steps: [write(3_000, bytes(500)), { atMs: 3_001, deed: 'fin' }] }],
+    });
+    const story = only(stories);
+    assert.equal(ending(story), 'target-closed in half-closed');
+    assert.equal(story.record.viaNetworkProxy, true);
+    assert.equal(story.callbacks, 1);
+    const received = world.network.peers.get(story.target!)!.received;
+    assert.deepEqual(received.subarray(received.length - hello.length), hello);
+  }
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Deed } from './actor.ts';
+import type { Deed } from '../peer.ts';
 import { ports } from './routes.ts';
 import { bytes, ending, idle, only, play, write } from './scripted.ts';
 
@@ -33,9 +33,9 @@ test('error, close, end and a timer in one tick: one clean-up, the first cause i
           timer: () => {},
         };
         const deed = (name: string, what: Deed): void => {
-          for (const actor of world.network.actors.values()) if (actor.name.startsWith(name)) actor.do(what);
+          for (const actor of world.network.peers.values()) if (actor.name.startsWith(name)) actor.do(what);
         };
-        world.terminated++;
+        world.process.terminated++;
         world.clock.setTimer(1_000, () => {
           for (const cause of order) act[cause]();
         });
@@ -138,7 +138,7 @@ test('a RST from one side gives a RST to the other, never a FIN', () => {
     });
     assert.equal(ending(only(stories)), `${side}-reset in established`);
     const other = side === 'client' ? only(stories).target : only(stories).client;
-    const actor = other === null ? undefined : world.network.actors.get(other);
+    const actor = other === null ? undefined : world.network.peers.get(other);
     assert.equal(actor?.sawError, 'ECONNRESET');
     assert.equal(actor?.sawFin, false);
   }
@@ -205,6 +205,6 @@ test('bytes of two connections never mix while one of them is paused, dials slow
     horizonMs: 3_000,
   });
   assert.equal(stories.length, 2);
-  const first = world.network.actors.get((stories[0] as (typeof stories)[0]).client);
+  const first = world.network.peers.get((stories[0] as (typeof stories)[0]).client);
   assert.deepEqual(first?.received, bytes(3_000, 1));
 });

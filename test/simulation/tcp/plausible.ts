@@ -1,13 +1,13 @@
-import type { ConnectionState, TerminationReason } from '../../src/base/termination.ts';
-import type { MemoryTransport } from '../../src/transport/memory-transport.ts';
-import type { Deed } from './actor.ts';
-import { removedRoutes } from './proxy.ts';
+import type { ConnectionState, TerminationReason } from '../../../src/base/termination.ts';
+import type { MemoryTransport } from '../../../src/transport/memory-transport.ts';
+import type { Deed } from '../peer.ts';
+import type { Story } from '../witness.ts';
+import { removedRoutes } from './routes.ts';
 import type { Opening } from './scripts.ts';
-import type { Story } from './witness.ts';
-import type { World } from './world.ts';
+import type { TcpWorld } from './world.ts';
 
 /** Whether the world gave a cause for the ending that a record tells, in the phase that it tells. */
-type Check = (world: World, story: Story) => boolean;
+type Check = (world: TcpWorld, story: Story) => boolean;
 
 const joinedPhases: readonly ConnectionState[] = ['established', 'half-closed'];
 const computedRoutes: readonly string[] = ['computed', 'awaited'];
@@ -43,9 +43,9 @@ const checks: Partial<Record<TerminationReason, Check>> = {
   blocked: (_, { record }) => record.route?.name === 'block' || record.route?.name === 'spread',
   'no-route': (_, { record }) => record.route === null,
   'route-removed': (world, { record }) =>
-    world.reloaded > 0 && removedRoutes.includes(record.route?.name ?? ''),
-  operator: (world) => world.terminated > 0,
-  orphaned: (world, { record }) => world.vanished.has(record),
+    world.process.reloaded > 0 && removedRoutes.includes(record.route?.name ?? ''),
+  operator: (world) => world.process.terminated > 0,
+  orphaned: (world, { record }) => world.process.vanished.has(record),
   shutdown: (world) => world.proxy.stopping,
   'connection-limit': ({ plan }, { record }) =>
     plan.limits.maxConnectionsPerIp > 0 || plan.limits.maxConnections > 0 || record.route?.name === 'spread',
@@ -61,10 +61,10 @@ const checks: Partial<Record<TerminationReason, Check>> = {
 };
 
 /** Null where the ending makes sense; otherwise a sentence. */
-export function implausible(world: World, story: Story): string | null {
+export function implausible(world: TcpWorld, story: Story): string | null {
   const { termination } = story.record;
   if (termination === null) return 'no termination';
-  const vanishedAt = world.vanished.get(story.record);
+  const vanishedAt = world.process.vanished.get(story.record);
   // In the same moment a deadline may still come first.
   const overlooked = vanishedAt !== undefined && story.causedAt > vanishedAt;
   if (overlooked && termination.reason !== 'orphaned') return 'the audit did not find it';
@@ -73,11 +73,11 @@ export function implausible(world: World, story: Story): string | null {
   return check(world, story) ? null : `${termination.reason} in ${termination.phase}, without a cause`;
 }
 
-function opening(world: World, client: MemoryTransport): Opening | undefined {
+function opening(world: TcpWorld, client: MemoryTransport): Opening | undefined {
   return world.arrivals.get(client)?.opening;
 }
 
-function whole(world: World, client: MemoryTransport): boolean {
+function whole(world: TcpWorld, client: MemoryTransport): boolean {
   return opening(world, client)?.whole === true;
 }
 
@@ -89,8 +89,8 @@ function whileDialing({ record }: Story): boolean {
   return record.termination?.phase === 'dialing';
 }
 
-function did(world: World, end: unknown, deeds: readonly Deed[]): boolean {
-  const actor = world.network.actors.get(end as MemoryTransport);
+function did(world: TcpWorld, end: unknown, deeds: readonly Deed[]): boolean {
+  const actor = world.network.peers.get(end as MemoryTransport);
   return deeds.some((deed) => actor?.did.has(deed));
 }
 

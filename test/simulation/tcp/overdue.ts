@@ -1,9 +1,10 @@
-import type { ConnectionRecord } from '../../src/connection/connection-record.ts';
-import type { MemoryTransport } from '../../src/transport/memory-transport.ts';
-import type { World } from './world.ts';
+import type { ConnectionRecord } from '../../../src/connection/connection-record.ts';
+import type { MemoryTransport } from '../../../src/transport/memory-transport.ts';
+import { whatIsStuck } from '../stuck.ts';
+import type { TcpWorld } from './world.ts';
 
 /** Connections that a deadline should have ended by now. No wait is without a bound. */
-export function findOverdue(world: World): string[] {
+export function findOverdue(world: TcpWorld): string[] {
   const problems: string[] = [];
   for (const record of world.proxy.manager.live()) {
     const why = overdue(world, record);
@@ -14,7 +15,7 @@ export function findOverdue(world: World): string[] {
   return problems;
 }
 
-function overdue(world: World, record: ConnectionRecord): string | null {
+function overdue(world: TcpWorld, record: ConnectionRecord): string | null {
   const { timeouts } = world.plan;
   const now = world.clock.now();
   const quiet = now - quietSince(world, record);
@@ -38,13 +39,13 @@ function overdue(world: World, record: ConnectionRecord): string | null {
   }
 }
 
-function lasting(world: World, age: number, quiet: number): string | null {
+function lasting(world: TcpWorld, age: number, quiet: number): string | null {
   const { inactivityMs, maxLifetimeMs } = world.plan.timeouts;
   return exceeds(quiet, inactivityMs, 'inactivityMs') ?? exceeds(age, maxLifetimeMs * 1.05, 'maxLifetimeMs');
 }
 
 /** Pending bytes that make progress may take long; without any there is the grace alone. */
-function closingOverdue(world: World, record: ConnectionRecord, now: number): string | null {
+function closingOverdue(world: TcpWorld, record: ConnectionRecord, now: number): string | null {
   const { stalledWriteMs, cleanupGraceMs } = world.plan.timeouts;
   const causedAt = world.witness.stories.get(record)?.causedAt ?? now;
   const ends = [record.client, record.target].filter((end) => end !== null);
@@ -54,7 +55,7 @@ function closingOverdue(world: World, record: ConnectionRecord, now: number): st
 }
 
 /** The last byte either way, or the moment that the two sides were joined. */
-function quietSince(world: World, record: ConnectionRecord): number {
+function quietSince(world: TcpWorld, record: ConnectionRecord): number {
   const client = record.client as MemoryTransport;
   const target = record.target as MemoryTransport | null;
   const joinedAt = world.witness.stories.get(record)?.establishedAt ?? 0;
@@ -64,19 +65,4 @@ function quietSince(world: World, record: ConnectionRecord): number {
 /** Half a millisecond for a sum of fractions; 0 is off. */
 function exceeds(value: number, limit: number, name: string): string | null {
   return limit > 0 && value > limit + 0.5 ? `${Math.round(value)} ms, beyond ${name} ${limit}` : null;
-}
-
-/** A joined pair always moves: what was read of one side is on its way to the other. */
-export function whatIsStuck(record: ConnectionRecord): string | null {
-  if (record.state !== 'established' && record.state !== 'half-closed') return null;
-  const client = record.client as MemoryTransport;
-  const target = record.target as MemoryTransport | null;
-  if (target === null || client.gone || target.gone) return null;
-  return stuckDirection('client', client, target) ?? stuckDirection('target', target, client);
-}
-
-function stuckDirection(side: string, from: MemoryTransport, to: MemoryTransport): string | null {
-  if (from.readEnded && !to.writeEnded) return `the FIN of the ${side} was not passed on`;
-  const waits = to.pendingBytes > 0 || from.lent || from.readEnded;
-  return from.paused && !waits ? `the ${side} is not read, although nothing is pending` : null;
 }

@@ -1,7 +1,8 @@
-import type { Deed, Script, Step } from './actor.ts';
-import { clientHello, joinBytes, proxyHeaderV1, proxyHeaderV2 } from './first-bytes.ts';
+import { clientHello, joinBytes, proxyHeaderV1, proxyHeaderV2 } from '../first-bytes.ts';
+import type { Deed } from '../peer.ts';
+import type { Choices } from '../random.ts';
+import type { Script, Step } from './actor.ts';
 import type { LimitPlan } from './plan.ts';
-import type { Choices } from './random.ts';
 import { ports } from './routes.ts';
 
 /** What a client's first bytes are, as the invariants need it. */
@@ -23,7 +24,7 @@ interface ClientContext {
   limits: LimitPlan;
 }
 
-const openingPorts: readonly number[] = [ports.names, ports.mixed];
+const openingPorts: readonly number[] = [ports.names, ports.mixed, ports.bridged];
 
 export function clientScript(choices: Choices, context: ClientContext): { opening: Opening; script: Script } {
   const header = context.behindProxy

@@ -5,8 +5,9 @@ import type {
   ResolvedRoute,
   ResolvedTarget,
   Timeouts,
-} from '../../src/config/resolved.ts';
-import type { LimitPlan, TimeoutPlan } from './plan.ts';
+} from '../../../src/config/resolved.ts';
+import type { ProxyPlan } from '../proxy.ts';
+import type { LimitPlan, TcpPlan, TimeoutPlan } from './plan.ts';
 
 /** Ports of the simulated proxy and what listens there. */
 export const ports = {
@@ -24,12 +25,38 @@ export const ports = {
   computed: 6003,
   /** Its target is a promise, that may be rejected or never settle. */
   awaited: 6004,
+  /** Names whose TLS ends at a NetworkProxy behind the loopback bridge. */
+  bridged: 9443,
 } as const;
 
-/** Peers in here must send a PROXY header. */
-export const trustedSource = '10.9.0.0/16';
+/** Where that NetworkProxy listens: its part is played by a scripted backend. */
+const bridgePort = 9444;
 
-export function timeoutsOf(plan: TimeoutPlan): Timeouts {
+/** What a reload takes away. */
+export const removedRoutes: readonly string[] = ['plain', 'b', 'bridged-b'];
+
+/** Whether users' streams and promises take part. */
+export function needsEventLoop(plan: TcpPlan): boolean {
+  return plan.clients.some(({ localPort }) => localPort === ports.handler || localPort === ports.awaited);
+}
+
+export function proxyPlan(plan: TcpPlan): ProxyPlan {
+  const timeouts = timeoutsOf(plan.timeouts);
+  const limits = limitsOf(plan.limits);
+  const routes = (): ResolvedRoute[] => simulatedRoutes(timeouts, limits);
+  return {
+    timeouts,
+    limits,
+    routes,
+    reloadedRoutes: () => routes().filter(({ name }) => !removedRoutes.includes(name)),
+    bridge: { mode: 'loopback', port: bridgePort, secret: Buffer.from('shared by both processes') },
+    proofs: null,
+    needsEventLoop: needsEventLoop(plan),
+    settleMs: 0,
+  };
+}
+
+function timeoutsOf(plan: TimeoutPlan): Timeouts {
   return {
     tlsHandshakeMs: 0,
     requestHeadMs: 0,
@@ -42,12 +69,12 @@ export function timeoutsOf(plan: TimeoutPlan): Timeouts {
   };
 }
 
-export function limitsOf(plan: LimitPlan): Limits {
+function limitsOf(plan: LimitPlan): Limits {
   return { headerBytes: 65_536, relayBufferBytes: 1_048_576, ...plan };
 }
 
 /** Every route of the simulated proxy. */
-export function simulatedRoutes(timeouts: Timeouts, limits: Limits): ResolvedRoute[] {
+function simulatedRoutes(timeouts: Timeouts, limits: Limits): ResolvedRoute[] {
   const ownLimits = { ...limits, maxConnections: 0, maxConnectionsPerIp: 0, connectionsPerMinutePerIp: 0 };
   const route = (name: string, port: number, action: ResolvedAction, domains?: string[]) => ({
     name,
@@ -83,7 +110,15 @@ export function simulatedRoutes(timeouts: Timeouts, limits: Limits): ResolvedRou
     route('handler', ports.handler, { type: 'handler', handle: handleByTurns }),
     route('computed', ports.computed, forward([{ ...target(''), host: computedHost }])),
     route('awaited', ports.awaited, forward([{ ...target(''), host: awaitedHost }])),
+    terminated(route('bridged-a', ports.bridged, forward([target('a')]), ['a.test'])),
+    terminated(route('bridged-b', ports.bridged, forward([target('b')]), ['*.b.test'])),
   ].map((made, order) => ({ ...made, order }));
+}
+
+/** TLS ends here. */
+function terminated(route: ResolvedRoute): ResolvedRoute {
+  const tls = { certificate: { from: 'local' }, clientAuth: null, alpn: [], minVersion: 'TLSv1.2' } as const;
+  return { ...route, action: { ...route.action, tls: 'terminate' } as ResolvedAction, tls };
 }
 
 const untouched = { remove: [], set: [], add: [] };
