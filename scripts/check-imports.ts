@@ -15,7 +15,7 @@ const rungs = new Map(
     ['base'],
     ['config'],
     ['connection', 'first-bytes', 'routing', 'certificates', 'nftables'],
-    ['security', 'metrics', 'targets', 'transport'],
+    ['security', 'metrics', 'targets', 'tracing', 'transport'],
     ['forwarding', 'network-proxy', 'admin'],
     ['smart-proxy'],
     ['cli', 'index.ts'],

@@ -4,8 +4,8 @@ import type { Selection, SelectionFailure } from '../targets/target-selector.ts'
 import type { BackendFailure, ClientStream, RequestChanges, StreamWaiter, Waiting } from './exchange.ts';
 import { nameOf } from './pool/backend-spec.ts';
 import { RequestContext } from './request-context.ts';
-import type { RequestNotes } from './request-notes.ts';
 import type { ForwardRoute, RequestPlanner } from './request-planner.ts';
+import type { RequestReport } from './request-report.ts';
 import type { StreamSource } from './stream-source.ts';
 
 /** Who looks for a backend: it is told of a stream, or that there is none. */
@@ -33,7 +33,7 @@ export class BackendSearch implements StreamSource, Deadline {
   readonly #client: ClientStream;
   readonly #route: ForwardRoute;
   readonly #owner: SearchOwner;
-  readonly #notes: RequestNotes | null;
+  readonly #report: RequestReport;
   readonly #context: RequestContext;
   #dueAt: number;
   #tried: Set<number> | null = null;
@@ -48,13 +48,13 @@ export class BackendSearch implements StreamSource, Deadline {
     client: ClientStream,
     route: ForwardRoute,
     owner: SearchOwner,
-    notes: RequestNotes | null,
+    report: RequestReport,
   ) {
     this.#planner = planner;
     this.#client = client;
     this.#route = route;
     this.#owner = owner;
-    this.#notes = notes;
+    this.#report = report;
     this.#context = new RequestContext(client.record, client.request, route.name);
     this.#dueAt = client.record.lastActivityAt + route.timeouts.connectMs;
   }
@@ -129,8 +129,13 @@ export class BackendSearch implements StreamSource, Deadline {
   #acquire(fresh: boolean): void {
     const { record, request } = this.#client;
     const selection = this.#selection as Selection;
-    this.changes = this.#planner.changesFor(this.#route, this.#client, selection.endpoint);
-    this.#notes?.acquiring(nameOf(selection.endpoint));
+    this.changes = this.#planner.changesFor(
+      this.#route,
+      this.#client,
+      selection.endpoint,
+      this.#report.trace,
+    );
+    this.#report.notes?.acquiring(nameOf(selection.endpoint));
     const pool = this.#planner.poolOf(this.#route, selection, record);
     const waiting = pool.acquire(this.#owner, fresh, this.#millisecondsLeft());
     if (waiting === null) return;

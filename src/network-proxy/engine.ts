@@ -24,6 +24,7 @@ import { offeredProtocols, poolCreator } from './http2/create-pool.ts';
 import { Http2Server } from './http2/http2-server.ts';
 import { Pools } from './pool/pools.ts';
 import type { ForwarderServices } from './request-planner.ts';
+import type { RequestTracer } from './request-trace.ts';
 import { SiteRequests } from './site-requests.ts';
 import { TerminatingEndpoint } from './terminating-endpoint.ts';
 import { createSecureClient } from './tls-client.ts';
@@ -49,6 +50,8 @@ export interface EngineServices {
   readonly dial: Dial;
   /** Null: nobody counts. */
   readonly meter: Meter | null;
+  /** Null: nobody follows requests. */
+  readonly tracer: RequestTracer | null;
   /** Takes a decrypted connection whose route has it as a whole; `record.client` is what to read. */
   readonly whole: (record: ConnectionRecord) => void;
 }
@@ -119,11 +122,18 @@ export class Engine {
     });
   }
 
-  #forwarderServices({ clock, security, selectors, meter, resources }: EngineServices): ForwarderServices {
+  #forwarderServices({
+    clock,
+    security,
+    selectors,
+    meter,
+    tracer,
+    resources,
+  }: EngineServices): ForwarderServices {
     const observer: RequestObserver = { requestEnded: (entry) => this.#logRequest(entry) };
     const logged = (): boolean => this.#configuration.options.log.requests;
     return {
-      ...{ clock, selectors, meter, deadlines: this.#deadlines, pools: this.#pools },
+      ...{ clock, selectors, meter, tracer, deadlines: this.#deadlines, pools: this.#pools },
       staging: resources.staging,
       trustForwarded: () => this.#trusted,
       challenges: () => this.#configuration.challenges,

@@ -120,13 +120,13 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
   // ── the way to a backend ─────────────────────────────────────────────────────────────────────
 
   #forward(route: ForwardRoute): void {
-    this.#search = new BackendSearch(this.#planner, this.#client, route, this, this.#report.notes);
+    this.#search = new BackendSearch(this.#planner, this.#client, route, this, this.#report);
     this.#source = this.#search;
     this.#search.start();
   }
 
   #handle(route: HandlerRoute): void {
-    const call = new HandlerCall(this.#planner, this.#client, route);
+    const call = new HandlerCall(this.#planner, this.#client, route, this.#report.trace);
     this.#source = call;
     call.start(this);
   }

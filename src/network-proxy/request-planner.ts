@@ -16,6 +16,7 @@ import { type AddedMemory, HeaderRules } from './headers/header-rules.ts';
 import type { HeadLimits } from './http1/head-limits.ts';
 import { challengeAnswer } from './local-answers.ts';
 import type { KeptPool, Pools } from './pool/pools.ts';
+import { type RequestTrace, type RequestTracer, traced } from './request-trace.ts';
 
 /**
  * Which route a request takes; or why none (404), that it came over a connection for another site
@@ -48,6 +49,8 @@ export interface ForwarderServices {
   readonly observer: RequestObserver | null;
   /** Null: nobody counts. */
   readonly meter: Meter | null;
+  /** Null: nobody follows requests. */
+  readonly tracer: RequestTracer | null;
 }
 
 export type ForwardRoute = ResolvedRoute & { readonly action: ResolvedForward };
@@ -91,10 +94,16 @@ export class RequestPlanner {
   }
 
   /** What changes in a request's head for the one who gets it. */
-  changesFor(route: ResolvedRoute, { record, request }: ClientStream, endpoint: Endpoint): RequestChanges {
+  changesFor(
+    route: ResolvedRoute,
+    { record, request }: ClientStream,
+    endpoint: Endpoint,
+    trace: RequestTrace | null,
+  ): RequestChanges {
     const { ip } = record.clientAddress;
     const sender = { ip, trusted: this.services.trustForwarded().has(ip) };
-    return this.rulesOf(route).request(request, sender, endpoint, this.#addedOf(record));
+    const changes = this.rulesOf(route).request(request, sender, endpoint, this.#addedOf(record));
+    return trace === null ? changes : traced(changes, request, trace);
   }
 
   /** What was added to the last request of a client's connection. */

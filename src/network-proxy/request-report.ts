@@ -3,11 +3,14 @@ import type { Meter } from './access-log.ts';
 import type { ClientStream } from './exchange.ts';
 import { RequestNotes } from './request-notes.ts';
 import type { ForwarderServices } from './request-planner.ts';
+import type { RequestTrace } from './request-trace.ts';
 
 /** What is told of one request: to the access log, to the metrics, and to the story of its connection. */
 export class RequestReport {
   /** For the access log; null: nobody reads it. */
   readonly notes: RequestNotes | null;
+  /** Null: nobody follows requests. */
+  readonly trace: RequestTrace | null;
   readonly #services: ForwarderServices;
   readonly #client: ClientStream;
   readonly #number: number;
@@ -20,7 +23,7 @@ export class RequestReport {
 
   /** Within `onRequest`: the head's texts are gone later. */
   constructor(services: ForwarderServices, client: ClientStream, number: number) {
-    const { observer, meter, clock } = services;
+    const { observer, meter, tracer, clock } = services;
     this.#services = services;
     this.#client = client;
     this.#number = number;
@@ -28,6 +31,7 @@ export class RequestReport {
     this.#startedAt = client.record.lastActivityAt;
     this.#method = client.request.method;
     this.notes = observer === null ? null : new RequestNotes(client, this.requestId, clock.now());
+    this.trace = tracer === null ? null : tracer.begin(client.request, client.record);
     client.record.requests++;
   }
 
@@ -56,6 +60,7 @@ export class RequestReport {
    */
   over(error: string | null, status: number | null, bytes: { fromClient: number; toClient: number }): void {
     this.#count(status);
+    this.trace?.end(this.#route, status ?? this.#status, error);
     if (error !== null) this.#tellRecord(error, status);
     if (this.notes === null) return;
     const { observer, clock } = this.#services;

@@ -13,6 +13,7 @@ import { handle } from '../forwarding/handler.ts';
 import { compileRoutes, type RouteIndex } from '../routing/route-index.ts';
 import { SecurityManager } from '../security/security-manager.ts';
 import { TargetSelectors } from '../targets/target-selectors.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 import { createDial } from '../transport/dial.ts';
 import { createDns, type Dns } from '../transport/dns.ts';
 import { TransportFactory } from '../transport/transport-factory.ts';
@@ -37,6 +38,8 @@ export interface AssemblyOptions {
   listenerFailed(error: Error): void;
   certificateIssued?(event: CertificateIssued): void;
   certificateFailed?(event: CertificateFailed): void;
+  /** Default: nobody follows connections and requests. */
+  tracing?: Tracing | null;
   /** Set where this is a NetworkProxy by itself; then with what the proofs of a bridge are made. */
   alone?: { readonly bridgeSecret: Uint8Array | null };
 }
@@ -66,6 +69,7 @@ export class Assembly {
   readonly #transports: TransportFactory;
   readonly #dns: Dns;
   readonly #connectionLog: ConnectionLog;
+  readonly #tracing: Tracing | null;
   readonly #budget: DescriptorBudget;
   options: ResolvedOptions;
   index: RouteIndex;
@@ -78,6 +82,7 @@ export class Assembly {
     descriptorLimit,
     inherited,
     listenerFailed,
+    tracing = null,
     alone,
     ...told
   }: AssemblyOptions) {
@@ -92,6 +97,8 @@ export class Assembly {
     this.manager = new ConnectionManager({ clock, timeouts: this.#timeouts, log, observers });
     this.drain = new Drain(clock, this.manager);
     this.manager.observe(this.drain);
+    this.#tracing = tracing;
+    if (tracing !== null) this.manager.observe(tracing);
     this.#transports = new TransportFactory({ clock, relayBufferBytes: options.limits.relayBufferBytes });
     this.#dns = createDns({ clock });
     const budget = new DescriptorBudget(descriptorLimit);
@@ -168,6 +175,7 @@ export class Assembly {
       ...{ ...given, clock, manager, security },
       timeouts: this.#timeouts,
       meter: this.measurement?.metrics ?? null,
+      tracer: this.#tracing,
       resources: this.#transports.resources,
       whole: (record: ConnectionRecord) => handleDecrypted({ clock, manager }, record),
     };

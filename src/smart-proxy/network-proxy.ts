@@ -13,6 +13,7 @@ import type { Route, SmartProxyOptions } from '../config/schema.ts';
 import type { RecordSummary } from '../connection/record-summary.ts';
 import type { ListenerSpec } from '../routing/listener-plan.ts';
 import { compileRoutes, type RouteIndex } from '../routing/route-index.ts';
+import { loadTracing, type Tracing } from '../tracing/tracing.ts';
 import { Assembly, bridgeListenerKey } from './assembly.ts';
 import { InheritedSockets } from './inherited-sockets.ts';
 import type { ListeningAddress } from './smart-proxy.ts';
@@ -82,7 +83,7 @@ export class NetworkProxy {
   async #start(): Promise<void> {
     if (this.#assembly !== null)
       throw new SmartProxyError('already-started', 'start() was called before', { source: 'proxy' });
-    const assembly = this.#assemble(await this.#readSecret());
+    const assembly = this.#assemble(await this.#readSecret(), await loadTracing());
     try {
       assembly.networkProxy.use(await assembly.networkProxy.prepare(this.#options, assembly.index));
       (await assembly.listeners.prepare(this.#plan(assembly.index))).commit();
@@ -101,8 +102,9 @@ export class NetworkProxy {
     return isBridged(this.#options) && secretFile !== null ? readBridgeSecret(secretFile) : null;
   }
 
-  #assemble(bridgeSecret: Uint8Array | null): Assembly {
+  #assemble(bridgeSecret: Uint8Array | null, tracing: Tracing | null): Assembly {
     const assembly = new Assembly({
+      tracing,
       options: this.#options,
       log: this.#log,
       ...(this.#clock !== undefined && { clock: this.#clock }),

@@ -11,6 +11,7 @@ import type { ResolvedOptions } from '../config/resolved.ts';
 import type { Route, SmartProxyOptions } from '../config/schema.ts';
 import type { RecordSummary } from '../connection/record-summary.ts';
 import { compileRoutes } from '../routing/route-index.ts';
+import { loadTracing, type Tracing } from '../tracing/tracing.ts';
 import { Assembly } from './assembly.ts';
 import { createControlPort } from './control.ts';
 import { InheritedSockets } from './inherited-sockets.ts';
@@ -119,7 +120,7 @@ export class SmartProxy {
 
   async #start(): Promise<void> {
     try {
-      const assembly = this.#assemble();
+      const assembly = this.#assemble(await loadTracing());
       this.#assembly = assembly;
       assembly.networkProxy.use(await assembly.networkProxy.prepare(this.#options, assembly.index));
       const change = await assembly.listeners.prepare(assembly.index.listeners);
@@ -139,8 +140,9 @@ export class SmartProxy {
     this.#tell('ready', ready);
   }
 
-  #assemble(): Assembly {
+  #assemble(tracing: Tracing | null): Assembly {
     const assembly = new Assembly({
+      tracing,
       options: this.#options,
       log: this.#log,
       clock: this.#clock,

@@ -158,6 +158,7 @@ export class Core {
           this.inFlight--;
         },
         meter: options.meter ?? null,
+        tracer: null,
         observer: options.quiet ? null : { requestEnded: (entry) => this.entries.push(entry) },
       },
       match,

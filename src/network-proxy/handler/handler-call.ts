@@ -8,6 +8,7 @@ import type { ClientStream, RequestChanges, StreamWaiter } from '../exchange.ts'
 import { BackendConnection, type BackendKeeper } from '../http1/backend-connection.ts';
 import { RequestContext } from '../request-context.ts';
 import type { RequestPlanner } from '../request-planner.ts';
+import type { RequestTrace } from '../request-trace.ts';
 import type { StreamSource } from '../stream-source.ts';
 
 export type HandlerRoute = ResolvedRoute & {
@@ -40,14 +41,19 @@ export class HandlerCall implements StreamSource, DuplexOwner, BackendKeeper {
   #failed = false;
   #over = false;
 
-  constructor(planner: RequestPlanner, client: ClientStream, route: HandlerRoute) {
+  constructor(
+    planner: RequestPlanner,
+    client: ClientStream,
+    route: HandlerRoute,
+    trace: RequestTrace | null,
+  ) {
     const { record, request } = client;
     this.#planner = planner;
     this.#client = client;
     this.#route = route;
     this.timeouts = route.timeouts;
     this.now = record.lastActivityAt;
-    this.changes = planner.changesFor(route, client, { socket: '' });
+    this.changes = planner.changesFor(route, client, { socket: '' }, trace);
     this.#context = new RequestContext(record, request, route.name).keep();
     const [near, far] = localPair(nowhere, record.clientAddress);
     this.#far = far;
