@@ -173,16 +173,16 @@ async function showMetrics(control: ControlPort): Promise<Reply> {
   };
 }
 
-function explain(control: ControlPort, { query }: ApiRequest): Reply {
+async function explain(control: ControlPort, { query }: ApiRequest): Promise<Reply> {
   const target = query.get('target') ?? '';
   if (target === '' || target.length > maxTargetLength) {
     return failure(400, 'invalid-query', 'target is missing or too long: write ?target=tls://a.test:443');
   }
   const client = query.get('client');
-  if (client === null) return ok(control.explain(target));
+  if (client === null) return ok(await control.explain(target));
   const address = normalizeAddress(client);
   if (address === undefined) return failure(400, 'invalid-query', 'client is no IP address');
-  return ok(control.explain(target, address));
+  return ok(await control.explain(target, address));
 }
 
 async function reload(control: ControlPort): Promise<Reply> {

@@ -32,8 +32,8 @@ export interface ControlPort {
   metrics(): Promise<{ contentType: string; text: string } | null>;
   /** What happened in each of the last seconds, oldest first. */
   history(seconds: number): unknown[];
-  /** Throws SmartProxyError `invalid-target` for a target that it cannot read. */
-  explain(target: string, client?: string): unknown;
+  /** Rejects with SmartProxyError `invalid-target` for a target that it cannot read. */
+  explain(target: string, client?: string): Promise<unknown>;
   /** Re-reads the configuration. Rejects (nothing changed) with SmartProxyError where it is refused. */
   reload(): Promise<void>;
   /** Starts draining; resolves at once. */

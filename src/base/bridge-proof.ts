@@ -13,6 +13,15 @@ import type { PeerAddress } from './transport.ts';
  */
 export const bridgeTlvType = 0xe0;
 
+/**
+ * Instead of it: no connection is brought, but one asked about. The unique id is the outer
+ * record's; what comes back is the inner one as JSON, and FIN.
+ */
+export const questionTlvType = 0xe1;
+
+/** What a proof is good for: none serves in place of the other. */
+export type BridgePurpose = 'bridge' | 'question';
+
 const version = 1;
 const codeAt = 9;
 const codeBytes = 32;
@@ -35,20 +44,25 @@ export interface BridgeFacts {
 }
 
 /** The TLV's value. `nowMs` is milliseconds since the epoch. */
-export function signBridge(secret: Uint8Array, facts: BridgeFacts, nowMs: number): Uint8Array {
+export function signBridge(
+  secret: Uint8Array,
+  facts: BridgeFacts,
+  nowMs: number,
+  purpose: BridgePurpose = 'bridge',
+): Uint8Array {
   const listener = Buffer.from(facts.listener);
   const value = Buffer.alloc(listenerAt + listener.length);
   value[0] = version;
   value.writeBigUInt64BE(BigInt(Math.floor(nowMs)), 1);
   value.set(listener, listenerAt);
-  value.set(codeOf(secret, facts, value.subarray(1, codeAt)), codeAt);
+  value.set(codeOf(secret, facts, value.subarray(1, codeAt), purpose), codeAt);
   return value;
 }
 
-function codeOf(secret: Uint8Array, facts: BridgeFacts, time: Uint8Array): Buffer {
+function codeOf(secret: Uint8Array, facts: BridgeFacts, time: Uint8Array, purpose: BridgePurpose): Buffer {
   const { connectionId, source, destination, listener } = facts;
   const told = [connectionId, source.ip, source.port, destination.ip, destination.port, listener];
-  return createHmac('sha256', secret).update('bridge').update(time).update(JSON.stringify(told)).digest();
+  return createHmac('sha256', secret).update(purpose).update(time).update(JSON.stringify(told)).digest();
 }
 
 /** Checks proofs, each of which counts once. */
@@ -64,12 +78,17 @@ export class BridgeProofs {
   }
 
   /** The outer listener's key, or null: it proves nothing. */
-  check(value: Uint8Array, facts: Omit<BridgeFacts, 'listener'>, nowMs: number): string | null {
+  check(
+    value: Uint8Array,
+    facts: Omit<BridgeFacts, 'listener'>,
+    nowMs: number,
+    purpose: BridgePurpose = 'bridge',
+  ): string | null {
     if (value.length < listenerAt || value[0] !== version) return null;
     const bytes = Buffer.from(value.buffer, value.byteOffset, value.length);
     const listener = bytes.toString('utf8', listenerAt);
     const code = bytes.subarray(codeAt, listenerAt);
-    const expected = codeOf(this.#secret, { ...facts, listener }, bytes.subarray(1, codeAt));
+    const expected = codeOf(this.#secret, { ...facts, listener }, bytes.subarray(1, codeAt), purpose);
     if (!timingSafeEqual(code, expected)) return null;
     const age = nowMs - Number(bytes.readBigUInt64BE(1));
     if (Math.abs(age) > proofWindowMs) return null;

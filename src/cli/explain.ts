@@ -22,8 +22,11 @@ export async function explain(target: string, choice: ExplainChoice, terminal: T
   terminal.out(choice.json ? json(explanation) : describe(target, explanation));
 }
 
-/** A running instance tells the story of a connection, too. */
-type Explained = Explanation & { story?: string };
+/** A running instance tells the story of a connection, and what another process saw of it. */
+type Explained = Explanation & {
+  story?: string;
+  inner?: { story: string; connection: { id: string } } | { error: { message: string } };
+};
 
 async function askInstance(target: string, { admin, client }: ExplainChoice): Promise<Explained> {
   const query = new URLSearchParams({ target, ...(client !== undefined && { client }) });
@@ -40,9 +43,17 @@ async function askConfiguration(target: string, choice: ExplainChoice): Promise<
 }
 
 /** What happened comes first, where the question is about a connection that is known. */
-function describe(target: string, { story, ...explanation }: Explained): string {
+function describe(target: string, { story, inner, ...explanation }: Explained): string {
   if (story === undefined) return describeRoutes(target, explanation);
-  return `${wrapped(story)}\n\n${describeRoutes('A connection like it', explanation)}`;
+  const routes = describeRoutes('A connection like it', explanation);
+  return [wrapped(story), ...describeInner(inner), routes].join('\n\n');
+}
+
+/** Why it ended is known where its requests were read. */
+function describeInner(inner: Explained['inner']): string[] {
+  if (inner === undefined) return [];
+  if ('error' in inner) return [wrapped(`What the other process saw is not known: ${inner.error.message}.`)];
+  return [wrapped(`In the process that read it, as ${inner.connection.id}: ${inner.story}`)];
 }
 
 function describeRoutes(target: string, { route, listener, candidates }: Explanation): string {

@@ -1,3 +1,4 @@
+import { defaultNetworkProxyListen, processEnvironment } from '../config/environment.ts';
 import type { SmartProxyOptions } from '../config/schema.ts';
 import { NetworkProxy } from '../smart-proxy/network-proxy.ts';
 import { type ConfigurationChoice, configurationSource, namingFile } from './configuration.ts';
@@ -11,12 +12,13 @@ import { runUntilSignal } from './serve.ts';
 export async function networkProxy(choice: ConfigurationChoice): Promise<void> {
   const source = configurationSource(choice);
   const { file } = source;
+  const environment = processEnvironment(defaultNetworkProxyListen());
   const read = async (): Promise<unknown> => (await source.read()).input;
   await withLog(async (log) => {
     const input = (await read()) as SmartProxyOptions;
     const proxy = await namingFile(
       file,
-      () => new NetworkProxy(input, { log, reloadOptions: () => namingFile(file, read) }),
+      () => new NetworkProxy(input, { log, environment, reloadOptions: () => namingFile(file, read) }),
     );
     log.setLevel(input.log?.level ?? 'info');
     await runUntilSignal(proxy, log, () => {});

@@ -45,6 +45,14 @@ export function defaultAdminListen(
   return `unix:${join(folder, 'admin.sock')}`;
 }
 
+/** The same for the process that has NetworkProxy alone, so that both run beside each other. */
+export function defaultNetworkProxyListen(
+  variables: Environment['variables'] = process.env,
+  userId: number = process.getuid?.() ?? 0,
+): string {
+  return defaultAdminListen(variables, userId).replace(/admin\.sock$/, 'network-proxy.sock');
+}
+
 /** The soft limit, which Node raises to the hard one as it starts. 1,024 where it cannot be told. */
 function readDescriptorLimit(): number {
   try {

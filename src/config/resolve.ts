@@ -12,7 +12,7 @@ import { inheritProtocols } from './inherit-protocol.ts';
 import { ConfigurationError, type Findings, type Problem } from './problems.ts';
 import { availableFeatures, refuseUnavailable } from './refuse-unavailable.ts';
 import { cidrs, defined, type ProcessValues, resolveRoute } from './resolve-route.ts';
-import type { ResolvedNftables, ResolvedOptions, ResolvedRoute } from './resolved.ts';
+import type { ResolvedNetworkProxy, ResolvedNftables, ResolvedOptions, ResolvedRoute } from './resolved.ts';
 import { defaultLimits, defaultTimeouts } from './schema/deadlines-and-limits.ts';
 import { optionsSchema, type Route, type SmartProxyOptions } from './schema.ts';
 import { shapeProblems, withoutUnknownKeys } from './validate.ts';
@@ -42,8 +42,8 @@ export function resolveOptions(
     findings.problems.push(...problems);
     findings.warnings.push(...warnings);
   }
-  const admin = resolveAdmin(written.admin, environment, findings.problems);
-  findings.problems.push(...checkNetworkProxy(written.networkProxy));
+  const admin = resolveAdmin(written.admin, 'admin', environment, findings.problems);
+  const networkProxy = resolveNetworkProxy(written, environment, findings.problems);
   findings.warnings.push(...uncappedBuffers(written.limits, 'limits'));
   if (findings.problems.length > 0)
     throw new ConfigurationError(findings.problems, { warnings: findings.warnings });
@@ -57,11 +57,7 @@ export function resolveOptions(
     metrics: written.metrics ?? true,
     stateDirectory,
     trustForwarded: cidrs(written.trustForwarded),
-    networkProxy: {
-      bridge: written.networkProxy?.bridge ?? 'in-process',
-      port: written.networkProxy?.port ?? null,
-      secretFile: written.networkProxy?.secretFile ?? null,
-    },
+    networkProxy,
     nftables: resolveNftables(written),
     certificates: {
       directory: written.certificates?.directory ?? join(stateDirectory, 'certificates'),
@@ -125,6 +121,7 @@ function resolveRoutes(
 
 function resolveAdmin(
   admin: SmartProxyOptions['admin'],
+  path: string,
   environment: Environment,
   problems: Problem[],
 ): ResolvedOptions['admin'] {
@@ -135,7 +132,7 @@ function resolveAdmin(
   const listen = parseAdminListen(admin.listen);
   if (listen === undefined) {
     problems.push({
-      path: 'admin.listen',
+      path: `${path}.listen`,
       message: `${JSON.stringify(admin.listen)} is no place to listen`,
       instead: "write an address and a port such as '127.0.0.1:9901', or 'unix:/path'",
     });
@@ -143,7 +140,7 @@ function resolveAdmin(
   }
   if (!isLocalOnly(listen) && admin.token === undefined) {
     problems.push({
-      path: 'admin.token',
+      path: `${path}.token`,
       message: `is missing: ${admin.listen} can be reached from other machines`,
       instead: "write a secret text, or listen on '127.0.0.1'",
     });
@@ -160,10 +157,37 @@ function resolveNftables({ nftables, limits }: UsableParts): ResolvedNftables {
   };
 }
 
+function resolveNetworkProxy(
+  { networkProxy, admin }: UsableParts,
+  environment: Environment,
+  problems: Problem[],
+): ResolvedNetworkProxy {
+  problems.push(...checkNetworkProxy(networkProxy));
+  const bridge = networkProxy?.bridge ?? 'in-process';
+  const { port = null, secretFile = null } = networkProxy ?? {};
+  if (bridge === 'in-process') return { bridge, port, secretFile, admin: null };
+  const path = 'networkProxy.admin';
+  const other = resolveAdmin(networkProxy?.admin, path, environment, problems);
+  if (other !== null && admin && networkProxy?.admin && isSamePlace(other.listen, admin.listen)) {
+    problems.push({
+      path: `${path}.listen`,
+      message: "is where SmartProxy's own admin API listens (admin.listen)",
+      instead: 'write another place: the two processes cannot share one',
+    });
+  }
+  return { bridge, port, secretFile, admin: other };
+}
+
+function isSamePlace(one: string, other: string): boolean {
+  const listen = parseAdminListen(other);
+  return listen !== undefined && formatAdminListen(listen) === one && !one.endsWith(':0');
+}
+
 /** The loopback bridge needs to know where the other process is, and how each proves itself. */
 function checkNetworkProxy(networkProxy: SmartProxyOptions['networkProxy']): Problem[] {
   const loopback = networkProxy?.bridge === 'loopback';
-  return (['port', 'secretFile'] as const).flatMap((field) => {
+  const fields = ['port', 'secretFile', ...(loopback ? [] : (['admin'] as const))] as const;
+  return fields.flatMap((field) => {
     if ((networkProxy?.[field] !== undefined) === loopback) return [];
     const path = `networkProxy.${field}`;
     if (loopback) return [{ path, message: "is missing: bridge 'loopback' needs it" }];

@@ -11,7 +11,7 @@ export interface ResolvedOptions {
   readonly limits: Limits;
   /** CIDRs that must send a PROXY header, normalised. Empty: nobody is believed. */
   readonly trustedSources: readonly string[];
-  readonly admin: { readonly listen: string; readonly token: string | null } | null;
+  readonly admin: ResolvedAdmin | null;
   readonly log: {
     readonly level: 'debug' | 'info' | 'warn' | 'error';
     readonly connections: boolean;
@@ -26,12 +26,19 @@ export interface ResolvedOptions {
   readonly certificates: ResolvedCertificates;
 }
 
+export interface ResolvedAdmin {
+  readonly listen: string;
+  readonly token: string | null;
+}
+
 export interface ResolvedNetworkProxy {
   readonly bridge: 'in-process' | 'loopback';
   /** Of the other process; null with `in-process`. */
   readonly port: number | null;
   /** The file with the key that both processes share; null with `in-process`. */
   readonly secretFile: string | null;
+  /** Of the other process; null: none, and with `in-process`. */
+  readonly admin: ResolvedAdmin | null;
 }
 
 /** Forwarding in the kernel, for the whole process. */

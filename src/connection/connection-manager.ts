@@ -277,6 +277,13 @@ export class ConnectionManager {
     return record === undefined ? undefined : summarize(record);
   }
 
+  /** The id of the record of a connection that another process calls `outerId`: the newest, if there were several. */
+  broughtAs(outerId: string): string | undefined {
+    const isIt = ({ outer }: ConnectionRecord): boolean => outer?.id === outerId;
+    const record = this.live().findLast(isIt) ?? this.#ended.newest(Number.POSITIVE_INFINITY).find(isIt);
+    return record?.id;
+  }
+
   #find(id: string): ConnectionRecord | undefined {
     return this.#index.get(id) ?? this.#ended.get(id);
   }

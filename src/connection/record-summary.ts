@@ -16,6 +16,8 @@ export interface RecordSummary {
     alpn: readonly string[];
   } | null;
   viaNetworkProxy: boolean;
+  /** The record of the SmartProxy that brought it, where that is another process. */
+  outer?: string;
   /** HTTP requests that it has begun. */
   requests: number;
   clientEnded: boolean;
@@ -40,6 +42,7 @@ export function summarize(record: ConnectionRecord): RecordSummary {
     target: record.targetAddress,
     tls: tlsSummary(record),
     viaNetworkProxy: record.viaNetworkProxy,
+    ...(record.outer !== null && { outer: record.outer.id }),
     requests: record.requests,
     clientEnded: record.clientEnded,
     targetEnded: record.targetEnded,

@@ -7,6 +7,7 @@ import type { ConnectionRecord } from '../connection/connection-record.ts';
 import type { HttpSite } from '../routing/http-site.ts';
 import type { Selection } from '../targets/target-selector.ts';
 import { encodeProxyHeader } from '../transport/proxy-header.ts';
+import { askInner } from './bridge-question.ts';
 import { dialAndJoin } from './passthrough.ts';
 import type { ForwardingServices } from './services.ts';
 
@@ -60,6 +61,15 @@ export class NetworkProxyBridge implements ConnectionObserver {
   /** After a reload. */
   use(end: BridgeEnd): void {
     this.#end = end;
+  }
+
+  /**
+   * What the other process knows of a connection that was forwarded to it: null where nothing. Undefined
+   * where there is no other process. Rejects with `inner-unreachable`.
+   */
+  async askInner(connectionId: string): Promise<unknown> {
+    const end = this.#end;
+    return end.mode === 'loopback' ? askInner(this.#services, end, connectionId) : undefined;
   }
 
   /** Connections that are forwarded to another process now. */

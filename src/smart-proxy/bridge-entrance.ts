@@ -1,4 +1,4 @@
-import { type BridgeProofs, bridgeTlvType } from '../base/bridge-proof.ts';
+import { type BridgeProofs, bridgeTlvType, questionTlvType } from '../base/bridge-proof.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Transport } from '../base/transport.ts';
 import type { Limits, Timeouts } from '../config/resolved.ts';
@@ -62,6 +62,11 @@ export class BridgeEntrance {
   #admit(record: ConnectionRecord, header: ProxyHeader): { detect: boolean } | null {
     const { manager, security, clock } = this.#services;
     record.proxyHeaderBytes = header.length;
+    const asked = this.#questionOf(header);
+    if (asked !== null) {
+      this.#answer(record, asked);
+      return null;
+    }
     const origin = this.#originOf(header);
     if (origin === null) {
       const error = new Error('the header does not prove that it comes from SmartProxy');
@@ -84,12 +89,38 @@ export class BridgeEntrance {
   }
 
   /** What the header says, if it is proven. */
-  #originOf({ source, destination, tlvs }: ProxyHeader) {
-    const proof = tlvs.other.find(({ type }) => type === bridgeTlvType);
-    if (proof === undefined || tlvs.uniqueId === undefined) return null;
-    if (source === null || destination === null) return null;
-    const facts = { connectionId: Buffer.from(tlvs.uniqueId).toString(), source, destination };
-    const listener = this.#services.proofs.check(proof.value, facts, this.#services.clock.wallTime());
-    return listener === null ? null : { ...facts, listener };
+  #originOf(header: ProxyHeader) {
+    const claim = claimOf(header, bridgeTlvType);
+    if (claim === null) return null;
+    const { proofs, clock } = this.#services;
+    const listener = proofs.check(claim.proof, claim.facts, clock.wallTime());
+    return listener === null ? null : { ...claim.facts, listener };
   }
+
+  /** The outer id of the connection that is asked about; null where none is, or nobody proves to be allowed to. */
+  #questionOf(header: ProxyHeader): string | null {
+    const claim = claimOf(header, questionTlvType);
+    if (claim === null) return null;
+    const { proofs, clock } = this.#services;
+    const proven = proofs.check(claim.proof, claim.facts, clock.wallTime(), 'question') !== null;
+    return proven ? claim.facts.connectionId : null;
+  }
+
+  #answer(record: ConnectionRecord, outerId: string): void {
+    const { manager, clock } = this.#services;
+    record.note(clock.now(), 'asked', { outer: outerId });
+    const id = manager.broughtAs(outerId);
+    const known = id === undefined ? null : { connection: manager.find(id), story: manager.story(id) };
+    record.client.write(Buffer.from(JSON.stringify(known)));
+    manager.initiateCleanupOnce(record, { reason: 'responded' });
+  }
+}
+
+/** What somebody says in a header, and how it is proven. */
+function claimOf({ source, destination, tlvs }: ProxyHeader, tlvType: number) {
+  const proof = tlvs.other.find(({ type }) => type === tlvType)?.value;
+  if (proof === undefined || tlvs.uniqueId === undefined) return null;
+  if (source === null || destination === null) return null;
+  const facts = { connectionId: Buffer.from(tlvs.uniqueId).toString(), source, destination };
+  return { proof, facts };
 }

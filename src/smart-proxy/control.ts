@@ -1,14 +1,11 @@
 import type { ControlPort } from '../admin/control-port.ts';
-import { SmartProxyError } from '../base/errors.ts';
 import { packageVersion } from '../base/package-version.ts';
 import { redact } from '../config/redact.ts';
 import type { ResolvedRoute } from '../config/resolved.ts';
 import { findConnections } from '../connection/connection-query.ts';
-import { type RecordSummary, summarize } from '../connection/record-summary.ts';
-import { type ExplainQuery, type Explanation, explainConnection } from '../routing/explain.ts';
-import { parseExplainTarget } from '../routing/explain-target.ts';
+import { summarize } from '../connection/record-summary.ts';
 import type { Assembly } from './assembly.ts';
-import { unreadableTarget } from './explain.ts';
+import { explainRunning } from './explain-running.ts';
 import { describeInstance } from './instance.ts';
 import { createLiveSource } from './live-source.ts';
 
@@ -62,7 +59,7 @@ export function createControlPort(proxy: ControlledProxy): ControlPort {
     renewCertificate: async (name) => proxy.assembly()?.networkProxy.renew(name),
     metrics: async () => (await proxy.assembly()?.measurement?.text()) ?? null,
     history: (seconds) => proxy.assembly()?.measurement?.history(seconds) ?? [],
-    explain: (target, client) => explain(proxy, target, client),
+    explain: (target, client) => explainRunning(proxy.assembly(), target, client),
     reload: () => proxy.reload(),
     async drain() {
       proxy.drain();
@@ -96,34 +93,4 @@ function listenersOf(
     .all()
     .filter(({ key }) => keys.has(key))
     .map(({ address, port }) => ({ address, port }));
-}
-
-/** Which route wins, for a target or for a connection that was or is. */
-function explain(
-  proxy: ControlledProxy,
-  target: string,
-  client?: string,
-): Explanation & { connection?: RecordSummary; story?: string } {
-  const assembly = proxy.assembly();
-  if (assembly === null)
-    throw new SmartProxyError('not-running', 'the proxy does not run', { source: 'proxy' });
-  const connection = assembly.manager.find(target);
-  const query = connection === undefined ? parseExplainTarget(target, client) : queryOf(connection);
-  if (query === undefined) throw unreadableTarget(target);
-  const ports = new Map(assembly.listeners.all().map(({ key, port }) => [key, port]));
-  const explanation = explainConnection(assembly.index, query, ports);
-  if (connection === undefined) return explanation;
-  return { ...explanation, connection, story: assembly.manager.story(target) ?? '' };
-}
-
-function queryOf({ client, localPort, tls, events }: RecordSummary): ExplainQuery {
-  const first = events.find(({ what }) => what === 'first-bytes')?.kind ?? 'none';
-  return {
-    port: localPort,
-    localAddress: null,
-    clientIp: client.ip,
-    kind: tls === null ? (first as ExplainQuery['kind']) : 'tls',
-    serverName: tls?.serverName ?? null,
-    alpn: tls?.alpn ?? [],
-  };
 }

@@ -1,4 +1,6 @@
 import { EventEmitter } from 'node:events';
+import type { ControlPort } from '../admin/control-port.ts';
+import { AdminServer } from '../admin/server.ts';
 import type { Clock } from '../base/clock.ts';
 import { errorMessage, SmartProxyError } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
@@ -15,6 +17,7 @@ import type { ListenerSpec } from '../routing/listener-plan.ts';
 import { compileRoutes, type RouteIndex } from '../routing/route-index.ts';
 import { loadTracing, type Tracing } from '../tracing/tracing.ts';
 import { Assembly, bridgeListenerKey } from './assembly.ts';
+import { createControlPort } from './control.ts';
 import { InheritedSockets } from './inherited-sockets.ts';
 import type { ListeningAddress } from './smart-proxy.ts';
 import { nothingYet, type Statistics } from './statistics.ts';
@@ -53,9 +56,14 @@ export class NetworkProxy {
   readonly #reloadOptions: (() => Promise<unknown>) | undefined;
   #input: SmartProxyOptions;
   #options: ResolvedOptions;
+  #state: ControlPort['state'] = 'stopped';
   #assembly: Assembly | null = null;
+  #admin: AdminServer | null = null;
   #statistics: Statistics = nothingYet;
   #changes: Promise<unknown> = Promise.resolve();
+  #reloads = 0;
+  /** What its admin API drives. */
+  readonly control: ControlPort;
 
   /** @throws ConfigurationError with everything that is wrong */
   constructor(options: SmartProxyOptions, surroundings: NetworkProxySurroundings = {}) {
@@ -65,6 +73,17 @@ export class NetworkProxy {
     this.#reloadOptions = surroundings.reloadOptions;
     this.#input = options;
     this.#options = this.#resolve(options);
+    this.control = createControlPort({
+      state: () => this.#state,
+      assembly: () => this.#assembly,
+      statistics: () => this.getStatistics(),
+      reloads: () => this.#reloads,
+      input: () => this.#input,
+      reload: () => this.reload(),
+      drain: () => {
+        void this.stop();
+      },
+    });
   }
 
   #resolve(input: SmartProxyOptions): ResolvedOptions {
@@ -83,18 +102,46 @@ export class NetworkProxy {
   async #start(): Promise<void> {
     if (this.#assembly !== null)
       throw new SmartProxyError('already-started', 'start() was called before', { source: 'proxy' });
+    this.#state = 'starting';
+    try {
+      await this.#open();
+    } catch (error) {
+      this.#state = 'stopped';
+      throw error;
+    }
+    this.#state = 'ready';
+    this.#log.info('ready', { listeners: this.listeners(), admin: this.adminAddress });
+  }
+
+  async #open(): Promise<void> {
     const assembly = this.#assemble(await this.#readSecret(), await loadTracing());
     try {
       assembly.networkProxy.use(await assembly.networkProxy.prepare(this.#options, assembly.index));
       (await assembly.listeners.prepare(this.#plan(assembly.index))).commit();
       assembly.bound();
+      this.#assembly = assembly;
+      await this.#startAdmin();
     } catch (error) {
+      this.#assembly = null;
       assembly.close();
       throw error;
     }
-    this.#assembly = assembly;
     assembly.start();
-    this.#log.info('ready', { listeners: this.listeners() });
+  }
+
+  /** With a bridge `admin` is the other process's. */
+  async #startAdmin(): Promise<void> {
+    const { admin, networkProxy } = this.#options;
+    const options = isBridged(this.#options) ? networkProxy.admin : admin;
+    if (options === null) return;
+    const server = new AdminServer({ ...options, control: this.control, log: this.#log });
+    await server.start();
+    this.#admin = server;
+  }
+
+  /** Where the admin API listens, as `http://…` or `unix:…`; null where it is off. */
+  get adminAddress(): string | null {
+    return this.#admin?.address ?? null;
   }
 
   async #readSecret(): Promise<Uint8Array | null> {
@@ -173,6 +220,7 @@ export class NetworkProxy {
       assembly.use(options, index, prepared);
       change.commit();
       assembly.bound();
+      this.#reloads++;
       this.#log.info('reloaded', { routes: options.routes.length, listeners: this.listeners() });
     }
     this.#input = input;
@@ -191,13 +239,17 @@ export class NetworkProxy {
   async #stop(graceMs: number): Promise<void> {
     const assembly = this.#assembly;
     if (assembly === null) return;
+    this.#state = 'draining';
     this.#log.info('draining', { connections: assembly.manager.size, graceMs });
     assembly.stopAccepting();
     await assembly.drain.run(graceMs, this.#options.timeouts.cleanupGraceMs);
     await assembly.networkProxy.finished();
     this.getStatistics();
+    await this.#admin?.stop();
     assembly.close();
+    this.#admin = null;
     this.#assembly = null;
+    this.#state = 'stopped';
     this.#log.info('stopped', {});
     this.#events.emit('stopped');
   }

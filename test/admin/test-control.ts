@@ -31,7 +31,7 @@ export class TestControl implements ControlPort {
     return { names: [name] };
   }
 
-  explain(target: string, client?: string): unknown {
+  async explain(target: string, client?: string): Promise<unknown> {
     if (target === 'nonsense') throw new SmartProxyError('invalid-target', 'no target', { source: 'client' });
     return { target, client: client ?? null };
   }

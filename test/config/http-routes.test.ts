@@ -306,11 +306,32 @@ test('the loopback bridge needs a port and a secret, and they need it', () => {
     problemsOf({ routes: [], networkProxy }, completeMachine).map((problem) => problem.split(':')[0]);
   assert.deepEqual(found({ bridge: 'loopback' }), ['networkProxy.port', 'networkProxy.secretFile']);
   assert.deepEqual(found({ port: 1 }), ['networkProxy.port']);
-  assert.deepEqual(found({ bridge: 'loopback', port: 1, secretFile: '/s' }), []);
+  const loopback = { bridge: 'loopback', port: 1, secretFile: '/s' } as const;
+  assert.deepEqual(found(loopback), []);
+  assert.deepEqual(found({ admin: { listen: '127.0.0.1:1' } }), ['networkProxy.admin']);
+  assert.deepEqual(found({ ...loopback, admin: { listen: 'nowhere' } }), ['networkProxy.admin.listen']);
+  assert.deepEqual(found({ ...loopback, admin: { listen: '192.0.2.1:1' } }), ['networkProxy.admin.token']);
   const { options } = resolveOptions({ routes: [], trustForwarded: ['::ffff:10.0.0.1'] }, completeMachine);
-  assert.deepEqual(options.networkProxy, { bridge: 'in-process', port: null, secretFile: null });
+  const inProcess = { bridge: 'in-process', port: null, secretFile: null, admin: null };
+  assert.deepEqual(options.networkProxy, inProcess);
   assert.deepEqual(options.trustForwarded, ['10.0.0.1/32']);
   assert.match(options.certificates.directory, /\/certificates$/);
+});
+
+test('the process with NetworkProxy has an admin API of its own', () => {
+  const adminOf = (networkProxy: object, defaultAdmin: string | null = null) => {
+    const written = { bridge: 'loopback', port: 1, secretFile: '/s', ...networkProxy } as const;
+    const input = { routes: [], networkProxy: written, admin: { listen: 'unix:/a.sock' } };
+    return resolveOptions(input, { ...completeMachine, defaultAdmin }).options.networkProxy.admin;
+  };
+  assert.equal(adminOf({}), null);
+  assert.deepEqual(adminOf({}, 'unix:/n.sock'), { listen: 'unix:/n.sock', token: null });
+  assert.equal(adminOf({ admin: false }, 'unix:/n.sock'), null);
+  assert.deepEqual(adminOf({ admin: { listen: 'localhost:9', token: 't' } }), {
+    listen: '127.0.0.1:9',
+    token: 't',
+  });
+  assert.throws(() => adminOf({ admin: { listen: 'unix:/a.sock' } }), /the two processes cannot share one/);
 });
 
 test('what only clients with a server name can reach is warned about', () => {

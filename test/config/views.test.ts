@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { defaultAdminListen, processEnvironment } from '../../src/config/environment.ts';
+import {
+  defaultAdminListen,
+  defaultNetworkProxyListen,
+  processEnvironment,
+} from '../../src/config/environment.ts';
 import { jsonSchema } from '../../src/config/json-schema.ts';
 import { redact } from '../../src/config/redact.ts';
 import { resolveOptions } from '../../src/config/resolve.ts';
@@ -160,6 +164,7 @@ test('the environment of this process has sensible figures', () => {
   assert.ok(environment.descriptorLimit >= 256 && environment.memoryBytes > 2 ** 24);
   assert.equal(environment.defaultAdmin, null);
   assert.equal(defaultAdminListen({}, 0), 'unix:/run/smartproxy/admin.sock');
+  assert.equal(defaultNetworkProxyListen({}, 0), 'unix:/run/smartproxy/network-proxy.sock');
   assert.equal(
     defaultAdminListen({ XDG_RUNTIME_DIR: '/run/user/1' }, 1),
     'unix:/run/user/1/smartproxy/admin.sock',

@@ -105,7 +105,7 @@ export class SimulatedProxy {
     const whole = (record: ConnectionRecord): void =>
       void manager.initiateCleanupOnce(record, { reason: 'internal-error' });
     return new NetworkProxySide(
-      { ...services, resources: simulatedResources, meter: null, ordering: noOrdering, whole },
+      { ...services, resources: simulatedResources, meter: null, tracer: null, ordering: noOrdering, whole },
       this.#plan.proofs !== null,
     );
   }

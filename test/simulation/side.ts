@@ -1,9 +1,11 @@
 import { silentLogger } from '../../src/base/logger.ts';
-import type { Limits, ResolvedOptions, Timeouts } from '../../src/config/resolved.ts';
+import { resolveOptions } from '../../src/config/resolve.ts';
+import type { Limits, Timeouts } from '../../src/config/resolved.ts';
 import { ConfigurationLoader, type OrderingServices } from '../../src/network-proxy/engine-configuration.ts';
 import { compileRoutes, type RouteIndex } from '../../src/routing/route-index.ts';
 import type { PreparedSide } from '../../src/smart-proxy/network-proxy-side.ts';
 import { TransportFactory } from '../../src/transport/transport-factory.ts';
+import { machine } from '../config/samples.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
 /** Which NetworkProxy a simulated proxy has. */
@@ -27,20 +29,10 @@ export const simulatedResources = new TransportFactory({
   kind: 'portable',
 }).resources;
 
-const options: ResolvedOptions = {
-  routes: [],
-  timeouts: {} as Timeouts,
-  limits: {} as Limits,
-  trustedSources: [],
-  admin: null,
-  log: { level: 'info', connections: false, requests: true },
-  metrics: false,
-  nftables: { instance: 'simulation', manageSysctls: false, keepOnExit: false, maxFlows: 0 },
-  stateDirectory: '',
-  trustForwarded: [],
-  networkProxy: { bridge: 'in-process', port: null, secretFile: null },
-  certificates: { directory: '', acme: null, renewBeforeDays: null },
-};
+const { options } = resolveOptions(
+  { routes: [], log: { connections: false, requests: true }, metrics: false },
+  machine,
+);
 
 /** What loading a configuration without files gives: a promise that no world could wait for. */
 const loader = new ConfigurationLoader({ clock: idleClock, log: silentLogger, ordering: noOrdering });

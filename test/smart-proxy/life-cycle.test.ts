@@ -207,10 +207,11 @@ test('a record can be asked for while it lives and after, and explains its route
     connection: { state: string };
     candidates: { route: string; outcome: string }[];
   };
-  const explain = () => control.explain(id) as Explained;
-  assert.deepEqual([explain().route, explain().connection.state], ['tcp', 'established']);
+  const explain = async () => (await control.explain(id)) as Explained;
+  const alive = await explain();
+  assert.deepEqual([alive.route, alive.connection.state], ['tcp', 'established']);
   assert.deepEqual(
-    explain().candidates.map(({ route, outcome }) => [route, outcome]),
+    alive.candidates.map(({ route, outcome }) => [route, outcome]),
     [
       ['tcp', 'chosen'],
       ['other', 'no-match'],
@@ -218,12 +219,13 @@ test('a record can be asked for while it lives and after, and explains its route
   );
   client.end();
   await staged.ended();
-  assert.deepEqual([explain().route, explain().connection.state], ['tcp', 'closed']);
+  const ended = await explain();
+  assert.deepEqual([ended.route, ended.connection.state], ['tcp', 'closed']);
   assert.deepEqual(control.connection(id), staged.endings[0]);
   assert.deepEqual(control.terminations(10, 0), { terminations: staged.endings, total: 1 });
   assert.deepEqual(control.terminations(10, 1), { terminations: [], total: 1 });
   assert.equal(control.connection('nobody'), undefined);
-  assert.throws(() => control.explain('nobody'), { code: 'invalid-target' });
+  await assert.rejects(control.explain('nobody'), { code: 'invalid-target' });
 });
 
 test('events tell of the start, of each connection, and of its end', async (t) => {

@@ -68,7 +68,7 @@ test('a TCP health check is one quiet line, and is shown for what it is', async 
   for (const { fields } of lines)
     assert.equal((fields.termination as { reason: string }).reason, 'client-closed');
   const { id } = staged.endings[0]!;
-  const { story } = staged.proxy.control.explain(id) as { story: string };
+  const { story } = (await staged.proxy.control.explain(id)) as { story: string };
   assert.match(story, /closed without having sent a byte, as health checks do\. 1 other today\.$/);
   const metrics = (await staged.proxy.metrics())?.text ?? '';
   assert.match(

@@ -206,6 +206,16 @@ export const optionsSchema = record('an object such as { routes: [...] }', {
     secretFile: text('a path')
       .meta({ description: 'With `loopback`: file with the key that both processes share.' })
       .optional(),
+    admin: z
+      .union([adminSchema, z.literal(false)], {
+        error: "an object such as { listen: '127.0.0.1:9902' }, or false",
+      })
+      .meta({
+        description: 'With `loopback`: the admin API of the other process. `false`: none.',
+        defaultText:
+          'library: none; `smartproxy network-proxy`: the unix socket `network-proxy.sock` beside that of `smartproxy run`',
+      })
+      .optional(),
   })
     .meta({ description: 'The part that terminates TLS and speaks HTTP.' })
     .optional(),
