@@ -1,6 +1,5 @@
 import { normalizeAddress } from '../base/address.ts';
-import type { Findings } from './problems.ts';
-import type { Problem } from './problems.ts';
+import type { Findings, Problem } from './problems.ts';
 import { defaultCertificate } from './resolve-tls.ts';
 import type { AcmeOptions, ResolvedRoute } from './resolved.ts';
 

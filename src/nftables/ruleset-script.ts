@@ -69,7 +69,7 @@ function addSet(script: Script, name: string, { kind, definition, elements }: Nf
   script.add('  }');
 }
 
-function elementText(key: string, { value, comment }: NftElement): string {
+export function elementText(key: string, { value, comment }: NftElement): string {
   const noted = comment === null ? key : `${key} comment "${comment}"`;
   return value === null ? noted : `${noted} : ${value}`;
 }

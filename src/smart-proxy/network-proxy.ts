@@ -15,7 +15,7 @@ import type { ListenerSpec } from '../routing/listener-plan.ts';
 import { compileRoutes, type RouteIndex } from '../routing/route-index.ts';
 import { Assembly, bridgeListenerKey } from './assembly.ts';
 import { InheritedSockets } from './inherited-sockets.ts';
-import type { ListeningAddress } from './smart-proxy.ts';
+import type { ListeningAddress } from './listening.ts';
 import { nothingYet, type Statistics } from './statistics.ts';
 
 export interface NetworkProxyEvents {

@@ -51,6 +51,7 @@ export class SimulatedProxy {
       log,
       witnesses: {
         sockets: parts.sockets,
+        flows: () => 0,
         addresses: () => this.security.addressCount,
         descriptors: () => null,
       },

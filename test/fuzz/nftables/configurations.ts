@@ -18,7 +18,6 @@ export const machine: Environment = {
   variables: {},
   homeDirectory: '/home/somebody',
   defaultAdmin: null,
-  features: new Set(['kernel-forwarding'] as const),
 };
 
 const ipv4 = fc.ipV4().filter((address) => !/^(0|22[4-9]|23\d|255)\./.test(address));
