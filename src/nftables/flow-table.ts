@@ -196,7 +196,11 @@ export class FlowTable {
   #follow(flow: Flow, line: FlowLine): void {
     if (flow.over) return;
     if (isOver(line.state)) return this.#end(flow, line, false);
-    if (flow.established || !isEstablished(line.state)) return;
+    if (isEstablished(line.state)) this.#establish(flow, line);
+  }
+
+  #establish(flow: Flow, line: FlowLine): void {
+    if (flow.established) return;
     flow.established = true;
     this.#options.observer.established(flow, this.#timeOf(line));
   }
@@ -206,7 +210,10 @@ export class FlowTable {
     this.#live--;
     if (!final) this.#unsettled.add(flow);
     if (flow.writeEnded) return; // it was cut, and that is how it ended
-    this.#options.observer.ended(flow, endingOf(readMark(line.mark), line.state), this.#timeOf(line));
+    const ending = endingOf(readMark(line.mark), line.state);
+    // Nobody sends FIN before that; the event that said so was lost.
+    if (ending.fins.length > 0) this.#establish(flow, line);
+    this.#options.observer.ended(flow, ending, this.#timeOf(line));
   }
 
   /** The kernel has forgotten it, and says what had crossed. */

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import { errorMessage } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { isKernelRoute, type KernelRoute } from '../config/kernel-route.ts';
 import type { ResolvedOptions } from '../config/resolved.ts';
@@ -14,8 +15,8 @@ import {
   switchAccountingOn,
 } from './requirements.ts';
 import type { Ruleset } from './ruleset.ts';
-import { changeScript, withoutElements } from './ruleset-change.ts';
-import { type Script, wholeScript } from './ruleset-script.ts';
+import { changeRuleset, type RulesetChange, withoutPlacements } from './ruleset-change.ts';
+import { Script, wholeScript } from './ruleset-script.ts';
 import { configuredInput } from './show.ts';
 import { claimTable, type TableClaim } from './table-claim.ts';
 import { type Refused, TableWatch } from './table-watch.ts';
@@ -34,6 +35,13 @@ interface Installed {
   readonly watcher: FlowWatcher;
   readonly watch: TableWatch;
   ruleset: Ruleset;
+  /** The same, unless it is not certain that the kernel has it so. */
+  inForce: Ruleset | null;
+}
+
+/** A ruleset, and how it comes into force. */
+interface RulesetUpdate extends RulesetChange {
+  readonly ruleset: Ruleset;
 }
 
 /** Rules that the kernel would take. Until they are applied nothing has changed. */
@@ -59,6 +67,11 @@ export class Forwarder {
     return this.#installed?.watcher ?? null;
   }
 
+  /** What its table is called after; null before there is one. */
+  get instance(): string | null {
+    return this.#installed?.claim.instance ?? null;
+  }
+
   /** The route that a flow's mark tells; undefined where it is no more. */
   routeName(number: number): string | undefined {
     return this.#installed?.claim.numbers.nameOf(number);
@@ -80,17 +93,16 @@ export class Forwarder {
     checkPrograms();
     const claim = installed?.claim ?? (await claimTable(options.nftables.instance));
     const ruleset = compile(claim, options);
-    const script = await checked(ruleset, installed?.ruleset ?? null);
+    const update = await checked(ruleset, installed?.inForce ?? null);
     checkForwarding(routes, options.nftables.manageSysctls, this.#options.log);
     this.#warnOfLoopback(routes);
     return {
-      apply: () =>
-        installed === null ? this.#install(claim, ruleset, script) : this.#change(installed, ruleset, script),
+      apply: () => (installed === null ? this.#install(claim, update) : this.#update(installed, update)),
     };
   }
 
   /** Flows are followed before the first of them can begin. */
-  async #install(claim: TableClaim, ruleset: Ruleset, script: Script): Promise<void> {
+  async #install(claim: TableClaim, { ruleset, change }: RulesetUpdate): Promise<void> {
     const { clock, log, observer, refused } = this.#options;
     const watcher = new FlowWatcher({ clock, log, observer, owner: claim.owner });
     const watch = new TableWatch({
@@ -100,11 +112,11 @@ export class Forwarder {
       refused,
       restore: () => this.#restore(),
     });
-    this.#installed = { claim, watcher, watch, ruleset };
+    this.#installed = { claim, watcher, watch, ruleset, inForce: ruleset };
     try {
       switchAccountingOn(log);
       await watcher.start();
-      await loadScript(script);
+      await loadScript(change);
     } catch (error) {
       watcher.stop();
       this.#installed = null;
@@ -113,9 +125,17 @@ export class Forwarder {
     watch.start();
   }
 
-  async #change(installed: Installed, ruleset: Ruleset, script: Script): Promise<void> {
-    await loadScript(script);
+  async #update(installed: Installed, { ruleset, change, sweep }: RulesetUpdate): Promise<void> {
+    await loadScript(change);
     installed.ruleset = ruleset;
+    installed.inForce = ruleset;
+    try {
+      await loadScript(sweep);
+    } catch (error) {
+      // What nothing leads to does no harm. But nobody knows what is there now: the next change is whole.
+      installed.inForce = null;
+      this.#options.log.warn('nftables-sweep-failed', { message: errorMessage(error) });
+    }
   }
 
   /** Somebody removed the table, as a firewall does that loads its own rules over everything. */
@@ -138,8 +158,8 @@ export class Forwarder {
   async drain(): Promise<void> {
     const installed = this.#installed;
     if (installed === null) return;
-    const ruleset = withoutElements(installed.ruleset);
-    await this.#change(installed, ruleset, changeScript(installed.ruleset, ruleset));
+    const ruleset = withoutPlacements(installed.ruleset);
+    await this.#update(installed, { ruleset, ...changeRuleset(installed.ruleset, ruleset) });
   }
 
   /** After the last flow has ended, or been left to the kernel: then with `keep`, and the table stays. */
@@ -164,18 +184,19 @@ function compile({ instance, owner, comment, numbers }: TableClaim, options: Res
   });
 }
 
-/** The script that brings a ruleset into force, which the kernel would take. */
-async function checked(ruleset: Ruleset, before: Ruleset | null): Promise<Script> {
-  const script = before === null ? wholeScript(ruleset) : changeScript(before, ruleset);
-  try {
-    await checkScript(script);
-    return script;
-  } catch (error) {
-    // A change to a table that somebody has removed is refused: then it is loaded whole.
-    if (before === null || (await listed(['table', 'inet', ruleset.table], ['-t'])) !== undefined)
-      throw error;
-    const whole = wholeScript(ruleset);
-    await checkScript(whole);
-    return whole;
+/** How a ruleset comes into force, which the kernel would take. */
+async function checked(ruleset: Ruleset, before: Ruleset | null): Promise<RulesetUpdate> {
+  if (before !== null) {
+    const change = changeRuleset(before, ruleset);
+    try {
+      await checkScript(Script.joined(change.change, change.sweep));
+      return { ruleset, ...change };
+    } catch (error) {
+      // A table that somebody has removed takes no change: it is loaded whole.
+      if ((await listed(['table', 'inet', ruleset.table], ['-t'])) !== undefined) throw error;
+    }
   }
+  const whole = wholeScript(ruleset);
+  await checkScript(whole);
+  return { ruleset, change: whole, sweep: new Script() };
 }

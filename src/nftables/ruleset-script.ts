@@ -5,6 +5,14 @@ export class Script {
   readonly #lines: string[] = [];
   readonly #routes: (string | null)[] = [];
 
+  /** One after the other. */
+  static joined(...scripts: readonly Script[]): Script {
+    const joined = new Script();
+    for (const script of scripts)
+      for (const [i, line] of script.#lines.entries()) joined.add(line, script.#routes[i] ?? null);
+    return joined;
+  }
+
   add(line: string, route: string | null = null): void {
     this.#lines.push(line);
     this.#routes.push(route);

@@ -66,6 +66,7 @@ export class KernelSide {
     const change = await this.#forwarder.prepare(options);
     if (change === null) return null;
     const routes = options.routes.filter(isKernelRoute);
+    this.#warnOfInstance(options);
     return {
       apply: async () => {
         // Before the first flow of a new route can be told.
@@ -116,6 +117,16 @@ export class KernelSide {
     } catch (error) {
       this.#services.log.error('nftables-stop-failed', { message: errorMessage(error) });
     }
+  }
+
+  /** The table stays what it is called: its flows have its marks. */
+  #warnOfInstance({ nftables: { instance } }: ResolvedOptions): void {
+    const inForce = this.#forwarder.instance;
+    if (inForce === null || inForce === instance) return;
+    this.#services.log.warn('restart-needed', {
+      path: 'nftables.instance',
+      message: 'another instance takes effect at the next start',
+    });
   }
 
   #refused({ refusal, route: number, count }: Refused): void {

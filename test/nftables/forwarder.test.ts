@@ -299,7 +299,7 @@ test('flows get the grace of a stop, and are cut after it', async (context) => {
     timeouts: { shutdownGraceMs: 60_000 },
   });
   const id = await converse(stage, 7001);
-  await stage.live(1);
+  const [before] = await stage.live(1);
   stage.proxy.signal('SIGTERM');
   await waitUntil('new connections to be refused', async () => {
     const [opened] = await stage.client.do.open(proxyAddress, 7001, 1);
@@ -309,7 +309,9 @@ test('flows get the grace of a stop, and are cut after it', async (context) => {
   assert.equal(await stage.client.do.receives(id, 6), 'hello!');
   stage.proxy.signal('SIGTERM');
   assert.equal(await stage.proxy.program.exited(), 0);
-  const [closed] = stage.proxy.lines.filter(({ event }) => event === 'connection-closed');
+  const closed = stage.proxy.lines.find(
+    (line) => line.event === 'connection-closed' && line.id === before?.id,
+  );
   assert.equal((closed as unknown as { termination: { reason: string } }).termination.reason, 'shutdown');
   assert.deepEqual(stage.namespaces.tables(), []);
   await stage.client.do.send(id, '?');

@@ -36,6 +36,8 @@ interface Calls {
   /** Connections that the servers have now. */
   accepted(): Promise<{ address: string; port: number }[]>;
   open(host: string, port: number, count: number, localAddress?: string): Promise<Opened[]>;
+  /** So many at a time: opens, sends a byte, waits for the answer and its FIN, and closes. */
+  exchange(host: string, port: number, count: number, localAddress?: string): Promise<void>;
   send(id: number, text: string): Promise<void>;
   /** Waits until so much has come. */
   receives(id: number, length: number): Promise<string>;
@@ -128,6 +130,19 @@ function serve(): Calls {
     },
     open: (host, port, count, localAddress) =>
       Promise.all(Array.from({ length: count }, () => openOne(host, port, localAddress))),
+    async exchange(host, port, count, localAddress) {
+      const one = async (): Promise<void> => {
+        const { id, error } = await openOne(host, port, localAddress);
+        if (id === null) throw new Error(`not opened: ${error}`);
+        const { socket } = of(id);
+        socket.write('x');
+        await ended(id);
+        socket.end();
+        await of(id).until(() => socket.destroyed || socket.writableFinished);
+        connections.delete(id);
+      };
+      await Promise.all(Array.from({ length: count }, one));
+    },
     async send(id, text) {
       of(id).socket.write(text, 'latin1');
     },
