@@ -40,13 +40,10 @@ export type { NetworkProxyStatistics } from './network-proxy/connection-tracking
 export type { Explanation } from './routing/explain.ts';
 export { SecurityManager } from './security/security-manager.ts';
 export { explain } from './smart-proxy/explain.ts';
+export type { ListeningAddress } from './smart-proxy/listening.ts';
 export type { MetricsText } from './smart-proxy/measurement.ts';
 export type { NetworkProxyEvents, NetworkProxySurroundings } from './smart-proxy/network-proxy.ts';
 export { NetworkProxy } from './smart-proxy/network-proxy.ts';
-export type {
-  ListeningAddress,
-  SmartProxyEvents,
-  SmartProxySurroundings,
-} from './smart-proxy/smart-proxy.ts';
+export type { SmartProxyEvents, SmartProxySurroundings } from './smart-proxy/smart-proxy.ts';
 export { SmartProxy } from './smart-proxy/smart-proxy.ts';
 export type { Statistics } from './smart-proxy/statistics.ts';

@@ -31,7 +31,7 @@ function describeStatus(
     `endings       ${counts(terminations)}`,
     `refusals      ${counts(refusals)}`,
     `clean-up      ${cleanup.graceful} graceful, ${cleanup.forced} forced, ${cleanup.orphaned} orphaned`,
-    `audit         ${audit.consistent ? 'consistent' : 'INCONSISTENT'}: ${audit.records} records, ${audit.sockets} sockets`,
+    `audit         ${audit.consistent ? 'consistent' : 'INCONSISTENT'}: ${audit.records} records, ${audit.sockets} sockets${audit.flows > 0 ? `, ${audit.flows} flows` : ''}`,
     '',
   ].join('\n');
 }

@@ -10,10 +10,7 @@ import type { Terminal } from './terminal.ts';
 export async function show(choice: ConfigurationChoice, terminal: Terminal): Promise<void> {
   const source = configurationSource(choice);
   const text = await namingFile(source.file, async () => {
-    const { options } = resolveOptions((await source.read()).input, {
-      ...processEnvironment(),
-      features: new Set(['kernel-forwarding'] as const),
-    });
+    const { options } = resolveOptions((await source.read()).input, processEnvironment());
     return showRuleset(options, machineNetworks());
   });
   terminal.out(text ?? "# no route has engine 'nftables': there is no table\n");

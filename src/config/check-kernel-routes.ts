@@ -12,7 +12,11 @@ export function checkKernelRoutes(
   if (kernel.length === 0) return { problems: [], warnings: [] };
   const others = differentListeners(routes.filter((route) => !isKernelRoute(route)));
   return {
-    problems: kernel.flatMap((route) => [...sharedPort(route, others), ...unreachable(route)]),
+    problems: kernel.flatMap((route) => [
+      ...sharedPort(route, others),
+      ...unreachable(route),
+      ...loopbackOnly(route),
+    ]),
     warnings: trustedSources.length === 0 ? [] : kernel.map(unreadHeader),
   };
 }
@@ -49,6 +53,19 @@ function unreachable(route: KernelRoute): Problem[] {
       path: `routes[${route.order}].action`,
       message: `no target of '${route.name}' can be reached: its clients or its address are of another family, and the kernel does not translate between IPv4 and IPv6`,
       instead: 'write a target of the same family',
+    },
+  ];
+}
+
+/** The kernel sends nothing from ::1 to other machines; from 127.0.0.1 it can be told to. */
+function loopbackOnly({ order, match, action }: KernelRoute): Problem[] {
+  const far = action.targets.find(({ host }) => familyOf(host) === 6 && host !== '::1');
+  if (match.address !== '::1' || far === undefined) return [];
+  return [
+    {
+      path: `routes[${order}].match.address`,
+      message: `nobody who connects to ::1 can be forwarded to ${String(far.host)}: the kernel lets ::1 reach this machine only`,
+      instead: "write another address, or engine: 'node'",
     },
   ];
 }

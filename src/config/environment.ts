@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { homedir, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
-import type { Feature } from './refuse-unavailable.ts';
 
 /** What resolving a configuration needs to know of the machine and the caller. */
 export interface Environment {
@@ -14,8 +13,6 @@ export interface Environment {
   readonly homeDirectory: string;
   /** Where the admin API listens if the configuration does not say; null: nowhere. */
   readonly defaultAdmin: string | null;
-  /** Parts that are there beside the core. Default: those of this version. */
-  readonly features?: ReadonlySet<Feature>;
 }
 
 /** The environment of this process, for a caller without an admin API unless `defaultAdmin` says so. */

@@ -10,7 +10,6 @@ import type { Environment } from './environment.ts';
 import { type Inherits, impliedProtocol } from './implied-protocol.ts';
 import { inheritProtocols } from './inherit-protocol.ts';
 import { ConfigurationError, type Findings, type Problem } from './problems.ts';
-import { availableFeatures, refuseUnavailable } from './refuse-unavailable.ts';
 import { cidrs, defined, type ProcessValues, resolveRoute } from './resolve-route.ts';
 import type { ResolvedNetworkProxy, ResolvedNftables, ResolvedOptions, ResolvedRoute } from './resolved.ts';
 import { defaultLimits, defaultTimeouts } from './schema/deadlines-and-limits.ts';
@@ -33,7 +32,7 @@ export function resolveOptions(
     timeouts: { ...defaultTimeouts, ...defined(written.timeouts) },
     limits: { ...defaultLimits(environment), ...defined(written.limits) },
   };
-  const routes = resolveRoutes(written.routes, process, environment, findings);
+  const routes = resolveRoutes(written.routes, process, findings);
   const trustedSources = cidrs(written.proxyProtocol?.trustedSources);
   for (const { problems, warnings } of [
     checkAutomatic(routes, written.certificates?.acme ?? null),
@@ -96,17 +95,13 @@ function usable<Schema extends z.ZodType>(schema: Schema, value: unknown): z.out
 function resolveRoutes(
   written: ReadonlyMap<number, Route>,
   process: ProcessValues,
-  environment: Environment,
   findings: Findings,
 ): ResolvedRoute[] {
-  const features = environment.features ?? availableFeatures;
   const inheriting = new Map<number, Inherits>();
   const alone: ResolvedRoute[] = [];
   for (const [order, route] of written) {
     const { problems, warnings } = checkRoute(route, `routes[${order}]`);
-    const refused = refuseUnavailable(route, `routes[${order}]`, features);
-    const others = problems.filter((problem) => refused.every(({ path }) => path !== problem.path));
-    findings.problems.push(...others, ...refused);
+    findings.problems.push(...problems);
     findings.warnings.push(...warnings);
     const { inherits } = impliedProtocol(route);
     if (inherits !== 'nothing') inheriting.set(order, inherits);

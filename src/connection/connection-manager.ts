@@ -11,7 +11,7 @@ import type { PeerAddress, Transport } from '../base/transport.ts';
 import type { ResolvedRoute, Timeouts } from '../config/resolved.ts';
 import { SocketCloser } from './cleanup-socket.ts';
 import type { ConnectionObserver } from './connection-observer.ts';
-import { ConnectionRecord } from './connection-record.ts';
+import { ConnectionRecord, type KernelAccount } from './connection-record.ts';
 import { type ConnectionStatistics, Tally } from './connection-statistics.ts';
 import type { ExpiredDeadline, Wait } from './deadlines.ts';
 import { EndedRecords } from './ended-records.ts';
@@ -22,8 +22,11 @@ import { alikeToday } from './story/alike.ts';
 import { tellStory } from './story/story.ts';
 import type { TimeoutManager } from './timeout-manager.ts';
 
-/** A cause as the manager takes it; `effect` overrides what the policy would do to the sockets. */
-export type CleanupCause = Cause & { effect?: ClosingEffect };
+/**
+ * A cause as the manager takes it; `effect` overrides what the policy would do to the sockets. `at`: when
+ * it struck, where that was before it is reported (monotonic milliseconds of the clock).
+ */
+export type CleanupCause = Cause & { effect?: ClosingEffect; at?: number };
 
 export interface ConnectionManagerOptions {
   clock: Clock;
@@ -72,19 +75,27 @@ export class ConnectionManager {
     this.#observers.push(observer);
   }
 
-  /** Takes a connection into the tables. From here on its only way out is `initiateCleanupOnce`. */
-  createConnection(client: Transport, init: { localPort: number; timeouts: Timeouts }): ConnectionRecord {
+  /**
+   * Takes a connection into the tables. From here on its only way out is `initiateCleanupOnce`.
+   * @param init.at when it began (monotonic milliseconds of the clock); default: now
+   */
+  createConnection(
+    client: Transport,
+    init: { localPort: number; timeouts: Timeouts; at?: number; kernel?: KernelAccount },
+  ): ConnectionRecord {
     const now = this.#clock.now();
+    const { at: startedAt = now, kernel = null } = init;
     const record = new ConnectionRecord({
       id: `${this.#idPrefix}-${(++this.#lastId).toString(36)}`,
       client,
       clientAddress: client.peer,
       localPort: init.localPort,
-      startedAt: now,
-      startedAtWall: this.#clock.wallTime(),
+      startedAt,
+      startedAtWall: this.#clock.wallTime() - (now - startedAt),
       timeouts: init.timeouts,
     });
-    record.note(now, 'accepted');
+    record.kernel = kernel;
+    record.note(startedAt, 'accepted');
     this.#index.add(record);
     this.#tally.opened++;
     this.#timeouts.track(record);
@@ -92,12 +103,12 @@ export class ConnectionManager {
     return record;
   }
 
-  /** Counts a connection that was turned away before it had a record. */
-  refuse(reason: TerminationReason, address: PeerAddress): void {
-    this.#tally.refuse(reason);
+  /** Counts connections that were turned away before they had a record. */
+  refuse(reason: TerminationReason, address: PeerAddress, count = 1): void {
+    this.#tally.refuse(reason, count);
     for (const observer of this.#observers) {
       try {
-        observer.refused?.(reason, address.ip, address.port);
+        observer.refused?.(reason, address.ip, address.port, count);
       } catch (error) {
         this.#observerFailed('refused', error);
       }
@@ -116,11 +127,18 @@ export class ConnectionManager {
     this.#index.setClientAddress(record, address);
   }
 
-  /** From here on the route's own timeouts hold. */
-  setRoute(record: ConnectionRecord, route: ResolvedRoute): void {
+  /**
+   * From here on the route's own timeouts hold; or `timeouts`, where others watch some of them.
+   * @param at when it was found; default: now
+   */
+  setRoute(
+    record: ConnectionRecord,
+    route: ResolvedRoute,
+    { timeouts = route.timeouts, at = this.#clock.now() }: { timeouts?: Timeouts; at?: number } = {},
+  ): void {
     this.#index.setRoute(record, route);
-    this.#timeouts.useTimeouts(record, route.timeouts);
-    record.note(this.#clock.now(), 'routed', { route: route.name });
+    this.#timeouts.useTimeouts(record, timeouts);
+    record.note(at, 'routed', { route: route.name });
     this.#tell('routed', record);
   }
 
@@ -141,16 +159,16 @@ export class ConnectionManager {
     const phase = record.state;
     if (!record.transitionTo('closing')) return false;
     const now = this.#clock.now();
-    const { reason, error } = cause;
+    const { reason, error, at = now } = cause;
     record.termination = {
       reason,
       initiator: reasonInitiators[reason],
       phase,
       error: error === undefined ? null : { code: errorCode(error), message: errorMessage(error) },
-      endedAt: new Date(this.#clock.wallTime()).toISOString(),
-      durationMs: Math.round((now - record.startedAt) * 1000) / 1000,
+      endedAt: new Date(this.#clock.wallTime() - (now - at)).toISOString(),
+      durationMs: Math.round((at - record.startedAt) * 1000) / 1000,
     };
-    record.note(now, 'ending', { reason });
+    record.note(at, 'ending', { reason });
     if (reason === 'internal-error')
       this.#log.error('internal-error', { id: record.id, ...record.termination });
     this.cleanupConnection(record, cause.effect ?? closingEffect(reason, record.joined));
@@ -200,6 +218,35 @@ export class ConnectionManager {
     this.#ended.add(record);
     this.#tell('ended', record);
     record.seal();
+  }
+
+  /**
+   * What was told of a connection at its end was not all: so many more bytes, and its account as it is.
+   * The books are corrected, and the record where it is still among the last ended.
+   */
+  correct(
+    id: string,
+    route: string | null,
+    more: { fromClient: number; toClient: number },
+    kernel: KernelAccount,
+  ): void {
+    this.#tally.correct(more);
+    const record = this.#ended.get(id);
+    if (record !== undefined) {
+      const { bytesFromClient, bytesToClient } = record;
+      const bytes = {
+        fromClient: bytesFromClient + more.fromClient,
+        toClient: bytesToClient + more.toClient,
+      };
+      record.correct(bytes, kernel);
+    }
+    for (const observer of this.#observers) {
+      try {
+        observer.corrected?.(route, more);
+      } catch (error) {
+        this.#observerFailed('corrected', error);
+      }
+    }
   }
 
   #onExpired(record: ConnectionRecord, expired: ExpiredDeadline): void {

@@ -12,6 +12,8 @@ export interface ConnectionObserver {
   routed?(record: ConnectionRecord): void;
   /** Exactly once for each `opened`: both descriptors are gone, `record.termination` is set. */
   ended?(record: ConnectionRecord): void;
-  /** A connection was turned away before it had a record. */
-  refused?(reason: TerminationReason, address: string, port: number): void;
+  /** So many more bytes of a connection that has ended were told of late, by the kernel. */
+  corrected?(route: string | null, more: { fromClient: number; toClient: number }): void;
+  /** Connections were turned away before they had a record; the address is empty where there are several. */
+  refused?(reason: TerminationReason, address: string, port: number, count: number): void;
 }

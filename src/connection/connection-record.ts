@@ -24,6 +24,13 @@ interface Step {
 
 const noClosers: SocketCloser[] = [];
 
+/** What a connection that the kernel forwards has beside bytes, which are those of layer 3. */
+export interface KernelAccount {
+  readonly packets: { readonly fromClient: number; readonly toClient: number };
+  /** False where the kernel's events overran, and its ending or a part of the account is not known. */
+  readonly exact: boolean;
+}
+
 /** What the ClientHello said. */
 export interface HelloSummary {
   readonly serverName: string | null;
@@ -70,6 +77,8 @@ export class ConnectionRecord {
   /** Bytes of a PROXY header that was read from the client: not payload. */
   proxyHeaderBytes = 0;
   viaNetworkProxy = false;
+  /** Null for a connection whose bytes this process moves. */
+  kernel: KernelAccount | null = null;
   /** HTTP requests that it has begun. */
   requests = 0;
   /** Another process of ours brought it: its record there, and the address that the client asked for. */
@@ -133,8 +142,19 @@ export class ConnectionRecord {
   /** Lets go of the sockets, of which only the account is kept: the record may live on for long. */
   seal(): void {
     this.client = new GoneTransport(this.client);
+    if (this.kernel !== null) this.kernel = { packets: this.kernel.packets, exact: this.kernel.exact };
     this.target = null;
     this.closers = noClosers;
+  }
+
+  /** What the kernel says of it after all; it has ended. */
+  correct(bytes: { fromClient: number; toClient: number }, kernel: KernelAccount): void {
+    this.client = new GoneTransport({
+      ...this.client,
+      bytesRead: bytes.fromClient + this.proxyHeaderBytes,
+      bytesWritten: bytes.toClient,
+    });
+    this.kernel = kernel;
   }
 
   /** Past the first cause: nothing may be started for this connection any more. */

@@ -23,9 +23,15 @@ export class Tally {
   readonly #cleanup = { graceful: 0, forced: 0, orphaned: 0 };
   readonly #bytes = { fromClient: 0, toClient: 0 };
 
-  refuse(reason: TerminationReason): void {
-    this.#refused++;
-    this.#refusals[reason] = (this.#refusals[reason] ?? 0) + 1;
+  refuse(reason: TerminationReason, count: number): void {
+    this.#refused += count;
+    this.#refusals[reason] = (this.#refusals[reason] ?? 0) + count;
+  }
+
+  /** More bytes of a connection that was counted as terminated. */
+  correct({ fromClient, toClient }: { fromClient: number; toClient: number }): void {
+    this.#bytes.fromClient += fromClient;
+    this.#bytes.toClient += toClient;
   }
 
   terminate(record: ConnectionRecord, forced: boolean): void {

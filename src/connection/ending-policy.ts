@@ -16,6 +16,7 @@ const gracefulReasons: ReadonlySet<TerminationReason> = new Set<TerminationReaso
   'target-closed',
   'handler-ended',
   'responded',
+  'kernel-closed',
 ]);
 
 /**

@@ -1,5 +1,11 @@
 import type { PeerAddress, Transport } from '../base/transport.ts';
 
+/** What can be said of a transport. */
+type Account = Pick<
+  Transport,
+  'peer' | 'bytesRead' | 'bytesWritten' | 'readEnded' | 'writeEnded' | 'writeFinished'
+>;
+
 /** What is left of a transport whose descriptor is gone: its account. The socket itself can be collected. */
 export class GoneTransport implements Transport {
   readonly peer: PeerAddress;
@@ -12,7 +18,7 @@ export class GoneTransport implements Transport {
   readonly writeFinished: boolean;
   readonly closed = true;
 
-  constructor(transport: Transport) {
+  constructor(transport: Account) {
     this.peer = transport.peer;
     this.bytesRead = transport.bytesRead;
     this.bytesWritten = transport.bytesWritten;

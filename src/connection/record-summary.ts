@@ -25,6 +25,10 @@ export interface RecordSummary {
   startedAt: string;
   lastActivityAt: string;
   bytes: { fromClient: number; toClient: number };
+  /** With engine `nftables`, where bytes are those of layer 3. */
+  packets?: { fromClient: number; toClient: number };
+  /** With engine `nftables`: false where the kernel's events overran. */
+  exact?: boolean;
   events: readonly TrailEvent[];
   termination: Termination | null;
 }
@@ -36,7 +40,7 @@ export function summarize(record: ConnectionRecord): RecordSummary {
     id: record.id,
     state: record.state,
     route: record.route?.name ?? null,
-    engine: 'node',
+    engine: record.kernel === null ? 'node' : 'nftables',
     client: { ip: clientAddress.ip, port: clientAddress.port },
     localPort: record.localPort,
     target: record.targetAddress,
@@ -49,9 +53,14 @@ export function summarize(record: ConnectionRecord): RecordSummary {
     startedAt: new Date(startedAtWall).toISOString(),
     lastActivityAt: new Date(startedAtWall + (record.lastActivityAt - startedAt)).toISOString(),
     bytes: { fromClient: record.bytesFromClient, toClient: record.bytesToClient },
+    ...kernelSummary(record),
     events: record.trail,
     termination: record.termination,
   };
+}
+
+function kernelSummary({ kernel }: ConnectionRecord): Pick<RecordSummary, 'packets' | 'exact'> {
+  return kernel === null ? {} : { packets: { ...kernel.packets }, exact: kernel.exact };
 }
 
 function tlsSummary(record: ConnectionRecord): RecordSummary['tls'] {

@@ -8,6 +8,8 @@ import type { TimeoutManager } from './timeout-manager.ts';
 export interface AuditWitnesses {
   /** Accepted sockets that are still open, as the listeners' own servers count them. */
   sockets(): number;
+  /** Connections that the kernel forwards and that have not ended, as its table of flows counts them. */
+  flows(): number;
   /** Addresses that the security manager holds slots for. */
   addresses(): number;
   /** Open descriptors of the process; null where the system does not tell. */
@@ -17,6 +19,8 @@ export interface AuditWitnesses {
 export interface AuditSnapshot {
   records: number;
   sockets: number;
+  /** Connections that the kernel forwards: they have a record, and no socket. */
+  flows: number;
   addresses: number;
   timers: number;
   descriptors: number | null;
@@ -25,7 +29,7 @@ export interface AuditSnapshot {
 }
 
 /**
- * Proves that `records == sockets == counters`. A difference may exist for a moment (a socket that
+ * Proves that `records == sockets + flows == counters`. A difference may exist for a moment (a socket that
  * was refused is still closing); one that two sweeps in a row find is a bug: it is logged as an
  * error, counted, and healed where it can be.
  */
@@ -110,11 +114,12 @@ export class SelfAudit {
     this.#lastDifference = difference;
   }
 
-  /** Positive: sockets that no record knows. Negative: records, or deadlines, without a socket. */
+  /** Positive: sockets, or flows, that no record knows. Negative: records, or deadlines, without one. */
   #difference(): number {
-    const open = this.#manager.live().filter((record) => !record.client.closed).length;
+    const open = this.#manager.live().filter((record) => !record.client.closed);
+    const flows = open.filter((record) => record.kernel !== null).length;
     const unwatched = Math.abs(this.#manager.size - this.#timeouts.size);
-    return this.#witnesses.sockets() - open || -unwatched;
+    return this.#witnesses.sockets() - (open.length - flows) || this.#witnesses.flows() - flows || -unwatched;
   }
 
   /** Sockets less records, where the last two sweeps found the same; 0 when the books agree. */
@@ -134,6 +139,7 @@ export class SelfAudit {
   snapshot(): AuditSnapshot {
     return {
       ...this.light,
+      flows: this.#witnesses.flows(),
       addresses: this.#witnesses.addresses(),
       timers: this.#timeouts.size,
       descriptors: this.#witnesses.descriptors(),

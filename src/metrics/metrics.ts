@@ -60,9 +60,16 @@ export class Metrics implements ConnectionObserver {
     totals.bytes.toClient += record.bytesToClient;
   }
 
-  refused(reason: TerminationReason): void {
-    this.#totals.refused++;
-    increment(this.#totals.refusals, reason);
+  corrected(route: string | null, { fromClient, toClient }: { fromClient: number; toClient: number }): void {
+    for (const { bytes } of [this.routes.of(route), this.#totals]) {
+      bytes.fromClient += fromClient;
+      bytes.toClient += toClient;
+    }
+  }
+
+  refused(reason: TerminationReason, _address: string, _port: number, count: number): void {
+    this.#totals.refused += count;
+    increment(this.#totals.refusals, reason, count);
   }
 
   get refusals(): Readonly<Partial<Record<TerminationReason, number>>> {
@@ -142,6 +149,6 @@ function isRouted(
   return record.route !== null;
 }
 
-function increment(counts: Partial<Record<string, number>>, key: string): void {
-  counts[key] = (counts[key] ?? 0) + 1;
+function increment(counts: Partial<Record<string, number>>, key: string, by = 1): void {
+  counts[key] = (counts[key] ?? 0) + by;
 }

@@ -44,8 +44,15 @@ export function widestRanges(cidrs: readonly string[], family: Family): AddressR
 }
 
 /** As nft reads it: `10.0.0.0/8` where it is a CIDR, `10.0.0.1` where it is one address, else `from-to`. */
-export function formatRange({ from, to }: AddressRange, family: Family): string {
-  if (from === to) return formatNumber(from, family);
+export function formatRange(range: AddressRange, family: Family): string {
+  return range.from === range.to ? formatNumber(range.from, family) : formatBlock(range, family);
+}
+
+/**
+ * The same with one address as a CIDR too, `10.0.0.1/32`: beside a mark, nft 1.0 adds an element with a
+ * single address, and then does not find it to delete it.
+ */
+export function formatBlock({ from, to }: AddressRange, family: Family): string {
   const size = to - from + 1n;
   const isCidr = (size & (size - 1n)) === 0n && from % size === 0n;
   if (!isCidr) return `${formatNumber(from, family)}-${formatNumber(to, family)}`;

@@ -1,6 +1,6 @@
 import { type Family, families, type KernelRoute } from '../config/kernel-route.ts';
 import type { Limits } from '../config/resolved.ts';
-import { formatRange, rangesOf, widestRanges } from './address-ranges.ts';
+import { formatBlock, formatRange, rangesOf, widestRanges } from './address-ranges.ts';
 import { closingChains } from './closing-chains.ts';
 import { entryChains } from './entry-chains.ts';
 import { formatMark, routeMark } from './marks.ts';
@@ -59,7 +59,7 @@ class TableBuilder {
     this.#input = input;
     for (const [kind, name, ...definition] of setTable)
       this.#sets.set(name, { kind, definition, elements: new Map() });
-    for (const name of refusalSets) this.#filled.set(name, refusalSet);
+    this.#filled.set('refused', refusedSet);
     const shared = sharedTerms(input.limits);
     for (const [name, set] of shared.sets) this.#filled.set(name, set);
     this.#chains.set('everybody', shared.chain);
@@ -83,7 +83,7 @@ class TableBuilder {
         ['blocked', block],
       ] as const) {
         for (const range of rangesOf(list, family))
-          this.#addKey(`${set}_ip${family}`, `${mark} . ${formatRange(range, family)}`, route);
+          this.#addKey(`${set}_ip${family}`, `${mark} . ${formatBlock(range, family)}`, route);
       }
     }
   }
@@ -186,6 +186,5 @@ const setTable: readonly (readonly ['set' | 'map', string, ...string[]])[] = [
   ['set', 'neighbours_ip6', 'type ipv6_addr . ipv6_addr;', 'flags interval;'],
 ];
 
-/** How many each route has refused, by reason. */
-const refusalSets = ['refused_blocked', 'refused_limit', 'refused_rate', 'refused_unreachable'] as const;
-const refusalSet = filledByKernel(['type mark;', 'size 1048576;', 'flags dynamic;', 'counter;']);
+/** How many each route has refused, by reason: a mark with the bits of the reason. */
+const refusedSet = filledByKernel(['type mark;', 'size 1048576;', 'flags dynamic;', 'counter;']);

@@ -1,6 +1,6 @@
 import { type Family, families } from '../config/kernel-route.ts';
 import { setLastingEvents } from './closing-chains.ts';
-import { formatMark, ownerMask, routeMark } from './marks.ts';
+import { formatMark, ownerMask, type Refusal, refusalBits, refusals, routeMark } from './marks.ts';
 import type { NftChain } from './ruleset.ts';
 import { clientOf } from './terms.ts';
 
@@ -46,9 +46,9 @@ export function entryChains(owner: number, routesLoopback: boolean): [string, Nf
       ...families.map((family) => `ct mark . ${clientOf(family)} @allowed_ip${family} return`),
       'goto refuse_blocked',
     ]),
-    ...['blocked', 'limit', 'rate', 'unreachable'].map((reason) =>
-      chain(`refuse_${reason}`, [
-        `update @refused_${reason} { ct mark }`,
+    ...(Object.keys(refusals) as Refusal[]).map((refusal) =>
+      chain(`refuse_${refusal}`, [
+        `update @refused { ct mark | ${formatMark(refusalBits(refusal))} }`,
         'meta l4proto tcp reject with tcp reset',
       ]),
     ),

@@ -13,7 +13,7 @@ export function machineNetworks(): MachineNetworks {
 }
 
 /** A setting of the kernel, as `sysctl` calls it; undefined where there is none. */
-function readSysctl(name: string): string | undefined {
+export function readSysctl(name: string): string | undefined {
   try {
     return readFileSync(sysctlFile(name), 'utf8').trim();
   } catch {
@@ -21,6 +21,6 @@ function readSysctl(name: string): string | undefined {
   }
 }
 
-function sysctlFile(name: string): string {
+export function sysctlFile(name: string): string {
   return `/proc/sys/${name.replaceAll('.', '/')}`;
 }

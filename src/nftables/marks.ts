@@ -9,11 +9,11 @@
 export const ownerMask = 0xff000000 >>> 0;
 export const overBit = 0x00800000;
 export const closingMask = 0x00700000;
-const routeMask = 0x000fffff;
+const numberMask = 0x000fffff;
 const closingShift = 20;
 const ownerShift = 24;
 
-export const highestRouteNumber = routeMask;
+export const highestRouteNumber = numberMask;
 
 /** How a flow began to end, as the mark says it. `over` beside it: both sides sent FIN, or one a RST. */
 export const closing = {
@@ -29,6 +29,23 @@ export const closing = {
 } as const;
 
 export type Closing = (typeof closing)[keyof typeof closing];
+
+/** Why a connection never became a flow. Beside its route's mark, in the place of `closing`. */
+export const refusals = { blocked: 1, limit: 2, rate: 3, unreachable: 4 } as const;
+
+export type Refusal = keyof typeof refusals;
+
+/** The bits of a reason; none for a number that is no reason. */
+export function refusalBits(refusal: Refusal): number {
+  return refusals[refusal] << closingShift;
+}
+
+/** What a mark with the bits of a reason says. */
+export function readRefusal(mark: number): { route: number; refusal: Refusal } | undefined {
+  const reason = (mark & closingMask) >>> closingShift;
+  const [refusal] = Object.entries(refusals).find(([, number]) => number === reason) ?? [];
+  return refusal === undefined ? undefined : { route: mark & numberMask, refusal: refusal as Refusal };
+}
 
 /** Marks as nft and conntrack read them. */
 export function formatMark(mark: number): string {
@@ -51,7 +68,7 @@ export function readMark(mark: number): FlowMark {
     owner: mark >>> ownerShift,
     over: (mark & overBit) !== 0,
     closing: ((mark & closingMask) >>> closingShift) as Closing,
-    route: mark & routeMask,
+    route: mark & numberMask,
   };
 }
 
@@ -63,6 +80,11 @@ export function routeMark(owner: number, route: number): number {
 /** All marks of an owner, as `-m` of conntrack takes them. */
 export function ownerFilter(owner: number): string {
   return `${formatMark(routeMark(owner, 0))}/${formatMark(ownerMask)}`;
+}
+
+/** All flows of one route of an owner. */
+export function routeFilter(owner: number, route: number): string {
+  return `${formatMark(routeMark(owner, route))}/${formatMark((ownerMask | numberMask) >>> 0)}`;
 }
 
 /** Those of its flows that are over, whether or not the kernel has forgotten them. */

@@ -3,8 +3,13 @@ import { Script } from './ruleset-script.ts';
 import { type ProgramResult, runProgram } from './run-program.ts';
 
 /** Loads a script in one transaction: all of it, or none. Rejects with what nft says, and for which route. */
-async function loadScript(script: Script): Promise<void> {
+export async function loadScript(script: Script): Promise<void> {
   await run(script, ['-f', '-']);
+}
+
+/** Asks the kernel whether it would take a script. Nothing is changed. */
+export async function checkScript(script: Script): Promise<void> {
+  await run(script, ['-c', '-f', '-']);
 }
 
 async function run(script: Script, args: readonly string[]): Promise<void> {

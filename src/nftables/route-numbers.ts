@@ -15,6 +15,7 @@ export class RouteNumbers {
   readonly #names = new Map<number, string>();
   /** Of a table that was found, by digest: names are not known before a route claims its number. */
   readonly #found: Map<string, number>;
+  #assigned = new Set<string>();
   #last: number;
 
   constructor(found: ReadonlyMap<string, number> = new Map()) {
@@ -24,6 +25,7 @@ export class RouteNumbers {
 
   /** Gives each name a number. Those that are in use nowhere are not taken again before all others were. */
   assign(names: readonly string[]): ReadonlyMap<string, number> {
+    this.#assigned = new Set(names);
     return new Map(names.map((name) => [name, this.#numberOf(name)]));
   }
 
@@ -32,10 +34,10 @@ export class RouteNumbers {
     return this.#names.get(number);
   }
 
-  /** Only the names that are still of use are remembered: those of routes in force, and of flows. */
+  /** Of names that were not among the last that were assigned, those are forgotten that are of no use. */
   retain(isOfUse: (name: string) => boolean): void {
     for (const [name, number] of this.#numbers) {
-      if (isOfUse(name)) continue;
+      if (this.#assigned.has(name) || isOfUse(name)) continue;
       this.#numbers.delete(name);
       this.#names.delete(number);
     }

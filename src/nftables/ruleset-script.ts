@@ -5,6 +5,14 @@ export class Script {
   readonly #lines: string[] = [];
   readonly #routes: (string | null)[] = [];
 
+  /** One after the other. */
+  static joined(...scripts: readonly Script[]): Script {
+    const joined = new Script();
+    for (const script of scripts)
+      for (const [i, line] of script.#lines.entries()) joined.add(line, script.#routes[i] ?? null);
+    return joined;
+  }
+
   add(line: string, route: string | null = null): void {
     this.#lines.push(line);
     this.#routes.push(route);
@@ -69,7 +77,7 @@ function addSet(script: Script, name: string, { kind, definition, elements }: Nf
   script.add('  }');
 }
 
-function elementText(key: string, { value, comment }: NftElement): string {
+export function elementText(key: string, { value, comment }: NftElement): string {
   const noted = comment === null ? key : `${key} comment "${comment}"`;
   return value === null ? noted : `${noted} : ${value}`;
 }

@@ -30,10 +30,10 @@ const maxOutputCharacters = 64 * 1024 * 1024;
 const systemFolders = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 
 /** Texts in English, and nothing from outside but the path. */
-const programEnvironment = { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' };
+export const programEnvironment = { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' };
 
 /** Where a program is. Throws SmartProxyError `nftables-program-missing`. */
-function findProgram(name: ProgramName, path = process.env.PATH ?? ''): string {
+export function findProgram(name: ProgramName, path = process.env.PATH ?? ''): string {
   const folders = [...path.split(delimiter).filter((folder) => folder !== ''), ...systemFolders];
   const found = folders.map((folder) => join(folder, name)).find((file) => existsSync(file));
   if (found !== undefined) return found;

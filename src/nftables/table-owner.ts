@@ -22,6 +22,10 @@ export function ownerComment({ instance, owner, process, since }: TableOwner): s
   return `SmartProxy ${instance}, owner ${owner}, process ${process} since ${since}`;
 }
 
+export function thisProcess(instance: string, owner: number): TableOwner {
+  return { instance, owner, process: process.pid, since: startOf(process.pid) ?? '0' };
+}
+
 /** Null for the comment of somebody else's table. */
 function readOwner(comment: string): TableOwner | null {
   const match = /^SmartProxy ([a-z0-9_]+), owner (\d+), process (\d+) since (\d+)$/.exec(comment);
@@ -31,7 +35,7 @@ function readOwner(comment: string): TableOwner | null {
 }
 
 /** The owner of the table of that instance; null where somebody else made it; undefined where there is none. */
-async function ownerOfTable(instance: string): Promise<OwnedTable | null | undefined> {
+export async function ownerOfTable(instance: string): Promise<OwnedTable | null | undefined> {
   const withoutElements = '-t';
   const text = await listed(['table', 'inet', tableName(instance)], [withoutElements]);
   if (text === undefined) return undefined;

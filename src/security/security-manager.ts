@@ -94,6 +94,19 @@ export class SecurityManager implements ConnectionObserver {
   /** Counts a record for the process and for its client's address as it is now. Idempotent. */
   hold(record: ConnectionRecord): void {
     this.holdProcess(record);
+    this.#holdAddress(record);
+  }
+
+  /**
+   * Counts a connection that the kernel let in, for its client's address and its route: the kernel has
+   * counted it against its own limits already, and it takes no place of this process's. Idempotent.
+   */
+  holdFlow(record: ConnectionRecord): void {
+    this.#holdAddress(record);
+    this.holdRoute(record);
+  }
+
+  #holdAddress(record: ConnectionRecord): void {
     const hold = this.#holdOf(record);
     if (hold.address !== null) return;
     hold.address = record.clientAddress.ip;

@@ -10,6 +10,7 @@ import type { ConnectionRecord } from '../connection/connection-record.ts';
 import { SelfAudit } from '../connection/self-audit.ts';
 import { TimeoutManager } from '../connection/timeout-manager.ts';
 import { handle } from '../forwarding/handler.ts';
+import type { ForwarderChange } from '../nftables/forwarder.ts';
 import { compileRoutes, type RouteIndex } from '../routing/route-index.ts';
 import { SecurityManager } from '../security/security-manager.ts';
 import { TargetSelectors } from '../targets/target-selectors.ts';
@@ -24,6 +25,7 @@ import { ConnectionLog } from './connection-log.ts';
 import { DescriptorBudget, openDescriptors } from './descriptor-budget.ts';
 import { Drain } from './drain.ts';
 import type { InheritedSockets } from './inherited-sockets.ts';
+import { KernelSide } from './kernel-side.ts';
 import { ListenerSet } from './listener-set.ts';
 import { Measurement, nothingMeasured } from './measurement.ts';
 import { NetworkProxySide, type PreparedSide, type SideServices } from './network-proxy-side.ts';
@@ -60,6 +62,7 @@ export class Assembly {
   readonly audit: SelfAudit;
   readonly drain: Drain;
   readonly networkProxy: NetworkProxySide;
+  readonly kernel: KernelSide;
   /** Null where the configuration wants no metrics. */
   readonly measurement: Measurement | null;
   readonly #challenges: ChallengeListener;
@@ -73,6 +76,8 @@ export class Assembly {
   readonly #budget: DescriptorBudget;
   options: ResolvedOptions;
   index: RouteIndex;
+  /** Of a configuration that comes into force as soon as the kernel has its rules; null: of none. */
+  #coming: RouteIndex | null = null;
   #trustedSources: AddressSet;
 
   constructor({
@@ -95,6 +100,7 @@ export class Assembly {
     this.#connectionLog = new ConnectionLog(clock, log, options.log.connections);
     const observers = [this.security, this.#connectionLog];
     this.manager = new ConnectionManager({ clock, timeouts: this.#timeouts, log, observers });
+    this.kernel = new KernelSide({ clock, log, manager: this.manager, security: this.security });
     this.drain = new Drain(clock, this.manager);
     this.manager.observe(this.drain);
     this.#tracing = tracing;
@@ -201,9 +207,11 @@ export class Assembly {
       selectors,
       dial,
       table: (listener, localAddress) =>
-        this.index.table(listener, localAddress) ?? this.#challenges.table(listener),
+        this.index.table(listener, localAddress) ??
+        this.#coming?.table(listener, localAddress) ??
+        this.#challenges.table(listener),
       challenges: () => this.networkProxy.challenges,
-      descriptorsLeft: () => budget.admits(this.manager.size),
+      descriptorsLeft: () => budget.admits(this.#withSockets),
       trustedSources: () => this.#trustedSources,
       processTimeouts: () => this.options.timeouts,
       bridge: () => this.networkProxy.bridge,
@@ -218,24 +226,45 @@ export class Assembly {
       log,
       witnesses: {
         sockets: () => this.listeners.openSockets,
+        flows: () => this.kernel.openFlows,
         addresses: () => this.security.addressCount,
         descriptors: openDescriptors,
       },
-      swept: () => budget.observe(this.manager.size),
+      swept: () => budget.observe(this.#withSockets),
     });
+  }
+
+  /** Connections that have descriptors: those of the kernel have none. */
+  get #withSockets(): number {
+    return this.manager.size - this.kernel.flows;
+  }
+
+  /**
+   * Brings the kernel's rules into force, as the last step of a change that can fail. A port that the
+   * kernel gives back is listened on already: whoever comes there meanwhile finds its new routes.
+   */
+  async useKernel(change: ForwarderChange | null, index: RouteIndex): Promise<void> {
+    this.#coming = index;
+    try {
+      await change?.apply();
+    } catch (error) {
+      this.#coming = null;
+      throw error;
+    }
   }
 
   /** From here on new connections see these routes and limits. The listeners follow by `commit`. */
   use(options: ResolvedOptions, index: RouteIndex, networkProxy: PreparedSide | null): void {
     this.options = options;
     this.index = index;
+    this.#coming = null;
     this.networkProxy.use(networkProxy);
     this.#trustedSources = new AddressSet(options.trustedSources);
     this.security.setLimits(options.limits);
     this.measurement?.useRoutes(options.routes);
     this.#connectionLog.enabled = options.log.connections;
     this.#transports.readBuffers.setBudget(options.limits.relayBufferBytes);
-    this.#budget.observe(this.manager.size); // new listeners are bound by now
+    this.#budget.observe(this.#withSockets); // new listeners are bound by now
   }
 
   /** Every listener is bound. */
@@ -264,6 +293,7 @@ export class Assembly {
       ...this.manager.statistics(),
       ...(this.measurement?.statistics() ?? nothingMeasured),
       networkProxy: this.networkProxy.statistics(),
+      nftables: this.kernel.statistics(),
       audit: this.audit.snapshot(),
     };
   }

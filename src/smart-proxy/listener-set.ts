@@ -7,6 +7,8 @@ import { Listener, type ListenerServices } from './listener.ts';
 export interface ListenerChange {
   /** Takes over: the listeners that are not wanted any more stop accepting. */
   commit(): void;
+  /** Gives them up: everything is as it was. */
+  discard(): Promise<void>;
 }
 
 /** Every listening socket of one SmartProxy, by key. */
@@ -73,6 +75,10 @@ export class ListenerSet {
     const leaving = this.all().filter(({ key }) => !next.has(key));
     const bound: Listener[] = [];
     const displaced: Listener[] = [];
+    const discard = async (): Promise<void> => {
+      for (const listener of bound) listener.close();
+      for (const listener of displaced) await this.#restore(listener);
+    };
     try {
       for (const spec of plan) {
         if (next.get(spec.key) !== null) continue;
@@ -82,11 +88,10 @@ export class ListenerSet {
         next.set(spec.key, listener);
       }
     } catch (error) {
-      for (const listener of bound) listener.close();
-      for (const listener of displaced) await this.#restore(listener);
+      await discard();
       throw error;
     }
-    return { commit: () => this.#replace(next as Map<string, Listener>) };
+    return { commit: () => this.#replace(next as Map<string, Listener>), discard };
   }
 
   /**

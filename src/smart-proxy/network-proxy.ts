@@ -19,7 +19,7 @@ import { loadTracing, type Tracing } from '../tracing/tracing.ts';
 import { Assembly, bridgeListenerKey } from './assembly.ts';
 import { createControlPort } from './control.ts';
 import { InheritedSockets } from './inherited-sockets.ts';
-import type { ListeningAddress } from './smart-proxy.ts';
+import type { ListeningAddress } from './listening.ts';
 import { nothingYet, type Statistics } from './statistics.ts';
 
 export interface NetworkProxyEvents {

@@ -15,16 +15,10 @@ import { loadTracing, type Tracing } from '../tracing/tracing.ts';
 import { Assembly } from './assembly.ts';
 import { createControlPort } from './control.ts';
 import { InheritedSockets } from './inherited-sockets.ts';
+import { kernelListeners, type ListeningAddress, socketPlan } from './listening.ts';
 import type { MetricsText } from './measurement.ts';
 import { RouteRemoval } from './route-removal.ts';
 import { nothingYet, type Statistics } from './statistics.ts';
-
-export interface ListeningAddress {
-  address: string;
-  port: number;
-  /** The names of the routes that take connections here. */
-  routes: string[];
-}
 
 export interface SmartProxyEvents {
   ready: [{ listeners: ListeningAddress[]; admin: string | null }];
@@ -122,9 +116,11 @@ export class SmartProxy {
     try {
       const assembly = this.#assemble(await loadTracing());
       this.#assembly = assembly;
+      const kernel = await assembly.kernel.prepare(this.#options);
       assembly.networkProxy.use(await assembly.networkProxy.prepare(this.#options, assembly.index));
-      const change = await assembly.listeners.prepare(assembly.index.listeners);
+      const change = await assembly.listeners.prepare(socketPlan(assembly.index));
       change.commit();
+      await assembly.useKernel(kernel, assembly.index);
       assembly.bound();
       await this.#startAdmin();
       assembly.start();
@@ -223,11 +219,13 @@ export class SmartProxy {
   async #close(graceMs: number): Promise<void> {
     const assembly = this.#assembly;
     assembly?.stopAccepting();
+    await assembly?.kernel.drain();
     await assembly?.drain.run(graceMs, this.#options.timeouts.cleanupGraceMs);
     await assembly?.networkProxy.finished();
     this.#removal?.stop();
     this.getStatistics();
     await this.#admin?.stop();
+    await assembly?.kernel.close();
     assembly?.close();
     this.#removal = null;
     this.#admin = null;
@@ -290,9 +288,15 @@ export class SmartProxy {
 
   async #apply(assembly: Assembly, options: ResolvedOptions): Promise<void> {
     const index = compileRoutes(options.routes);
+    const kernel = await assembly.kernel.prepare(options);
     const networkProxy = await assembly.networkProxy.prepare(options, index);
-    const change = await assembly.listeners.prepare(index.listeners).catch((error) => {
+    const change = await assembly.listeners.prepare(socketPlan(index)).catch((error) => {
       assembly.networkProxy.discard(networkProxy);
+      throw error;
+    });
+    await assembly.useKernel(kernel, index).catch(async (error) => {
+      assembly.networkProxy.discard(networkProxy);
+      await change.discard();
       throw error;
     });
     const before = assembly.options.routes;
@@ -322,9 +326,10 @@ export class SmartProxy {
     const names = new Map(
       assembly.index.listeners.map(({ key, routes }) => [key, routes.map(({ name }) => name)]),
     );
-    return assembly.listeners
+    const sockets = assembly.listeners
       .all()
       .map(({ key, address, port }) => ({ address, port, routes: names.get(key) ?? [] }));
+    return [...sockets, ...kernelListeners(assembly.options.routes)];
   }
 
   /** What happened so far, as `GET /api/v1/statistics` tells it. */

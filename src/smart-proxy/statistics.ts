@@ -1,6 +1,7 @@
 import { type ConnectionStatistics, Tally } from '../connection/connection-statistics.ts';
 import type { AuditSnapshot } from '../connection/self-audit.ts';
 import type { NetworkProxyStatistics } from '../network-proxy/connection-tracking.ts';
+import { type KernelStatistics, noKernel } from './kernel-side.ts';
 import { type MeasuredStatistics, nothingMeasured } from './measurement.ts';
 import { noNetworkProxy } from './network-proxy-side.ts';
 
@@ -8,6 +9,7 @@ import { noNetworkProxy } from './network-proxy-side.ts';
 export type Statistics = ConnectionStatistics &
   MeasuredStatistics & {
     networkProxy: NetworkProxyStatistics;
+    nftables: KernelStatistics;
     audit: AuditSnapshot;
   };
 
@@ -16,5 +18,6 @@ export const nothingYet: Statistics = Object.freeze({
   ...new Tally().statistics([]),
   ...nothingMeasured,
   networkProxy: noNetworkProxy,
-  audit: { records: 0, sockets: 0, addresses: 0, timers: 0, descriptors: null, consistent: true },
+  nftables: noKernel,
+  audit: { records: 0, sockets: 0, flows: 0, addresses: 0, timers: 0, descriptors: null, consistent: true },
 });

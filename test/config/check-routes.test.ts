@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { resolveOptions } from '../../src/config/resolve.ts';
 import type { Match, Route } from '../../src/config/schema.ts';
-import { completeMachine, problemsOf, route, validOptions, warningsOf } from './samples.ts';
+import { machine, problemsOf, route, validOptions, warningsOf } from './samples.ts';
 
 function pair(first: Partial<Match>, second: Partial<Match>, priorities: [number, number] = [0, 0]): Route[] {
   return [
@@ -13,7 +13,7 @@ function pair(first: Partial<Match>, second: Partial<Match>, priorities: [number
 }
 
 function shadowing(...pairArguments: Parameters<typeof pair>): string[] {
-  return problemsOf({ routes: pair(...pairArguments) }, completeMachine);
+  return problemsOf({ routes: pair(...pairArguments) }, machine);
 }
 
 test('two routes of one name are told with both places', () => {
@@ -153,12 +153,12 @@ test('a route that could be TLS or clear HTTP of the same port and name is asked
       action: { type: 'redirect', to: '/new' },
     }),
   ];
-  assert.deepEqual(problemsOf({ routes }, completeMachine), [
+  assert.deepEqual(problemsOf({ routes }, machine), [
     "routes[2].match.protocol: is missing: its port for a.test is used with TLS ('tls') and without ('clear'), and 'old' could belong to either (write protocol: 'tls' or 'http')",
   ]);
-  const first = resolveOptions({ routes: [routes[0], routes[2]] }, completeMachine).options.routes[1];
+  const first = resolveOptions({ routes: [routes[0], routes[2]] }, machine).options.routes[1];
   assert.equal(first!.match.protocol, 'tls');
-  const second = resolveOptions({ routes: [routes[1], routes[2]] }, completeMachine).options.routes[1];
+  const second = resolveOptions({ routes: [routes[1], routes[2]] }, machine).options.routes[1];
   assert.equal(second!.match.protocol, 'http');
 });
 
@@ -186,13 +186,4 @@ test('a copy of any route behind it is always found to be dead', () => {
       assert.match(problems[0]!, /'copy' can never be chosen: 'route-0'/);
     }),
   );
-});
-
-test('what comes later is refused, saying with what it comes', () => {
-  const target = { host: '10.0.0.1', port: 1 };
-  const routes = [route({ action: { type: 'forward', target, engine: 'nftables' } })];
-  assert.deepEqual(problemsOf({ routes }), [
-    "routes[0].action.engine: 'nftables' comes with kernel forwarding, which this version does not have yet (leave it out, or write 'node')",
-  ]);
-  assert.deepEqual(problemsOf({ routes }, completeMachine), []);
 });

@@ -4,7 +4,7 @@ import { isPerRequest, trustDomain } from '../../src/config/connection-kind.ts';
 import { resolveOptions } from '../../src/config/resolve.ts';
 import type { ResolvedForward, ResolvedRoute } from '../../src/config/resolved.ts';
 import type { Match, Route, SmartProxyOptions } from '../../src/config/schema.ts';
-import { completeMachine, problemsOf, route, warningsOf } from './samples.ts';
+import { machine, problemsOf, route, warningsOf } from './samples.ts';
 
 const target = { host: '10.0.0.1', port: 80 };
 
@@ -21,11 +21,11 @@ const terminate = { mode: 'terminate' } as const;
 const mutual = { mode: 'terminate', clientAuth: { ca: '/clients.pem' } } as const;
 
 function resolveAll(...routes: Route[]): readonly ResolvedRoute[] {
-  return resolveOptions({ routes }, completeMachine).options.routes;
+  return resolveOptions({ routes }, machine).options.routes;
 }
 
 function problems(...routes: Route[]): string[] {
-  return problemsOf({ routes }, completeMachine);
+  return problemsOf({ routes }, machine);
 }
 
 function actionOf(written: Route['action'], match: Partial<Match> = {}): ResolvedForward {
@@ -303,7 +303,7 @@ test('http and https share a port for one name', () => {
 
 test('the loopback bridge needs a port and a secret, and they need it', () => {
   const found = (networkProxy: SmartProxyOptions['networkProxy']) =>
-    problemsOf({ routes: [], networkProxy }, completeMachine).map((problem) => problem.split(':')[0]);
+    problemsOf({ routes: [], networkProxy }, machine).map((problem) => problem.split(':')[0]);
   assert.deepEqual(found({ bridge: 'loopback' }), ['networkProxy.port', 'networkProxy.secretFile']);
   assert.deepEqual(found({ port: 1 }), ['networkProxy.port']);
   const loopback = { bridge: 'loopback', port: 1, secretFile: '/s' } as const;
@@ -311,7 +311,7 @@ test('the loopback bridge needs a port and a secret, and they need it', () => {
   assert.deepEqual(found({ admin: { listen: '127.0.0.1:1' } }), ['networkProxy.admin']);
   assert.deepEqual(found({ ...loopback, admin: { listen: 'nowhere' } }), ['networkProxy.admin.listen']);
   assert.deepEqual(found({ ...loopback, admin: { listen: '192.0.2.1:1' } }), ['networkProxy.admin.token']);
-  const { options } = resolveOptions({ routes: [], trustForwarded: ['::ffff:10.0.0.1'] }, completeMachine);
+  const { options } = resolveOptions({ routes: [], trustForwarded: ['::ffff:10.0.0.1'] }, machine);
   const inProcess = { bridge: 'in-process', port: null, secretFile: null, admin: null };
   assert.deepEqual(options.networkProxy, inProcess);
   assert.deepEqual(options.trustForwarded, ['10.0.0.1/32']);
@@ -322,7 +322,7 @@ test('the process with NetworkProxy has an admin API of its own', () => {
   const adminOf = (networkProxy: object, defaultAdmin: string | null = null) => {
     const written = { bridge: 'loopback', port: 1, secretFile: '/s', ...networkProxy } as const;
     const input = { routes: [], networkProxy: written, admin: { listen: 'unix:/a.sock' } };
-    return resolveOptions(input, { ...completeMachine, defaultAdmin }).options.networkProxy.admin;
+    return resolveOptions(input, { ...machine, defaultAdmin }).options.networkProxy.admin;
   };
   assert.equal(adminOf({}), null);
   assert.deepEqual(adminOf({}, 'unix:/n.sock'), { listen: 'unix:/n.sock', token: null });
@@ -335,10 +335,7 @@ test('the process with NetworkProxy has an admin API of its own', () => {
 });
 
 test('what only clients with a server name can reach is warned about', () => {
-  const warned = warningsOf(
-    { routes: [on443('w', { domains: '*.a.test' }, forward(terminate))] },
-    completeMachine,
-  );
+  const warned = warningsOf({ routes: [on443('w', { domains: '*.a.test' }, forward(terminate))] }, machine);
   assert.equal(warned.length, 1);
   assert.match(warned[0]!, /a wildcard certificate does not cover/);
 });

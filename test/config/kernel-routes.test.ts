@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { resolveOptions } from '../../src/config/resolve.ts';
 import type { Match, Route, Target } from '../../src/config/schema.ts';
-import { completeMachine, problemsOf, route, warningsOf } from './samples.ts';
+import { machine, problemsOf, route, warningsOf } from './samples.ts';
 
 type Changes = Partial<Omit<Route, 'match' | 'action'>> & { match?: Partial<Match>; action?: object };
 
@@ -20,7 +20,7 @@ function kernelRoute({ match, action, ...changes }: Changes = {}): Route {
 }
 
 function problems(changes: Changes): string[] {
-  return problemsOf({ routes: [kernelRoute(changes)] }, completeMachine);
+  return problemsOf({ routes: [kernelRoute(changes)] }, machine);
 }
 
 function targetProblems(target: Partial<Target>): string[] {
@@ -43,8 +43,8 @@ test('a route of addresses and ports is for the kernel', () => {
     timeouts: { inactivityMs: 5000, halfCloseMs: 1000, maxLifetimeMs: 1, shutdownGraceMs: 0 },
   };
   assert.deepEqual(problems(changes), []);
-  assert.deepEqual(warningsOf({ routes: [kernelRoute(changes)] }, completeMachine), []);
-  const { options } = resolveOptions({ routes: [kernelRoute()] }, completeMachine);
+  assert.deepEqual(warningsOf({ routes: [kernelRoute(changes)] }, machine), []);
+  const { options } = resolveOptions({ routes: [kernelRoute()] }, machine);
   const [resolved] = options.routes;
   assert.ok(resolved?.action.type === 'forward');
   assert.deepEqual(resolved.action.nftables, { source: 'masquerade', balance: 'in-turn' });
@@ -145,7 +145,7 @@ test('nothing is translated between IPv4 and IPv6', () => {
 
 test('a port belongs to the kernel or to this process', () => {
   const beside = (match: Match, action: Route['action'] = { type: 'block' }): string[] =>
-    problemsOf({ routes: [kernelRoute(), route({ name: 'b', match, action })] }, completeMachine);
+    problemsOf({ routes: [kernelRoute(), route({ name: 'b', match, action })] }, machine);
   assert.deepEqual(beside({ ports: { from: 8000, to: 9000 } }), [
     "routes[0].match.ports: 'a' shares a port with 'b', which this process listens for: the kernel takes connections before it sees them (give it ports of its own, or the same engine to both)",
   ]);
@@ -161,7 +161,7 @@ test('what has no effect in the kernel is told', () => {
     }),
   ];
   assert.deepEqual(
-    warningsOf({ routes, proxyProtocol: { trustedSources: ['10.0.0.0/8'] } }, completeMachine).map(
+    warningsOf({ routes, proxyProtocol: { trustedSources: ['10.0.0.0/8'] } }, machine).map(
       (warning) => warning.split(':')[0],
     ),
     [

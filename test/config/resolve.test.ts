@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { resolveOptions } from '../../src/config/resolve.ts';
 import type { ResolvedMatch, ResolvedRoute } from '../../src/config/resolved.ts';
 import type { Match, Route } from '../../src/config/schema.ts';
-import { completeMachine, machine, problemsOf, route, validOptions, warningsOf } from './samples.ts';
+import { machine, problemsOf, route, validOptions, warningsOf } from './samples.ts';
 
 function resolveOne(changes: Partial<Route>, environment = machine): ResolvedRoute {
   return resolveOptions({ routes: [route(changes)] }, environment).options.routes[0]!;
@@ -146,7 +146,7 @@ test('the protocol is what the other fields imply', () => {
     [{ domains: 'a.test' }, block, 'tls'],
   ];
   for (const [match, action, protocol] of cases) {
-    const resolved = resolveOne({ match: { ports: 1, ...match }, action }, completeMachine);
+    const resolved = resolveOne({ match: { ports: 1, ...match }, action }, machine);
     assert.equal(resolved.match.protocol, protocol, JSON.stringify([match, action]));
   }
 });
@@ -187,10 +187,7 @@ test('names and ALPN on plain TCP are an error', () => {
 test('a protocol that contradicts tls, and request criteria that cannot be read, are errors', () => {
   const action = { type: 'forward', target: { host: 'a', port: 1 }, tls: { mode: 'passthrough' } } as const;
   assert.deepEqual(
-    problemsOf(
-      { routes: [route({ match: { ports: 1, protocol: 'tcp', path: '/x' }, action })] },
-      completeMachine,
-    ),
+    problemsOf({ routes: [route({ match: { ports: 1, protocol: 'tcp', path: '/x' }, action })] }, machine),
     [
       "routes[0].match.protocol: 'tcp' contradicts action.tls (leave it out, or write 'tls')",
       "routes[0].match.path: needs HTTP that SmartProxy can read (write tls: { mode: 'terminate' })",
@@ -224,7 +221,7 @@ test('a target is a host and a port, or a socket', () => {
 
 test('a PROXY header cannot be sent by the kernel', () => {
   const action = { ...route().action, engine: 'nftables', sendProxyProtocol: 2 } as Route['action'];
-  assert.deepEqual(problemsOf({ routes: [route({ action })] }, completeMachine), [
+  assert.deepEqual(problemsOf({ routes: [route({ action })] }, machine), [
     "routes[0].action.sendProxyProtocol: cannot be done with engine 'nftables': the kernel adds no bytes (leave it out, or write engine: 'node')",
   ]);
 });
@@ -266,8 +263,7 @@ test('a bound that is off is warned about', () => {
 test('a wildcard whose certificate covers one label is warned about, and an address as a name', () => {
   const action = { ...route().action, tls: { mode: 'terminate' } } as Route['action'];
   assert.equal(
-    warningsOf({ routes: [route({ match: { ports: 1, domains: '*.a.test' }, action })] }, completeMachine)
-      .length,
+    warningsOf({ routes: [route({ match: { ports: 1, domains: '*.a.test' }, action })] }, machine).length,
     1,
   );
   assert.deepEqual(warningsOf({ routes: [route({ match: { ports: 1, domains: '*.a.test' } })] }), []);

@@ -13,12 +13,6 @@ export const machine: Environment = {
   defaultAdmin: null,
 };
 
-/** The same, with everything that later versions bring. */
-export const completeMachine: Environment = {
-  ...machine,
-  features: new Set(['kernel-forwarding'] as const),
-};
-
 /** A valid route, changed as a test needs it. */
 export function route(changes: Partial<Route> & { name?: string } = {}): Route {
   return {

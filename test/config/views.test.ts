@@ -10,10 +10,10 @@ import { jsonSchema } from '../../src/config/json-schema.ts';
 import { redact } from '../../src/config/redact.ts';
 import { resolveOptions } from '../../src/config/resolve.ts';
 import { defineConfig, optionsSchema, type Route } from '../../src/config/schema.ts';
-import { completeMachine, machine, route, validOptions } from './samples.ts';
+import { machine, route, validOptions } from './samples.ts';
 
 function fingerprintOf(changes: Partial<Route>, others: Route[] = []): string {
-  const options = resolveOptions({ routes: [...others, route(changes)] }, completeMachine).options;
+  const options = resolveOptions({ routes: [...others, route(changes)] }, machine).options;
   return options.routes.at(-1)!.fingerprint;
 }
 

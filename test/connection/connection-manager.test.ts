@@ -70,6 +70,7 @@ const graceful: readonly TerminationReason[] = [
   'target-closed',
   'handler-ended',
   'responded',
+  'kernel-closed',
 ];
 
 for (const reason of Object.keys(reasonInitiators) as TerminationReason[]) {

@@ -9,7 +9,7 @@ function auditOf(table: Table, sockets: () => number, events: string[] = []): Se
     manager: table.manager,
     timeouts: table.timeoutManager,
     log: { debug() {}, info() {}, warn() {}, error: (event) => events.push(event) },
-    witnesses: { sockets, addresses: () => table.manager.addresses, descriptors: () => null },
+    witnesses: { sockets, flows: () => 0, addresses: () => table.manager.addresses, descriptors: () => null },
   });
 }
 

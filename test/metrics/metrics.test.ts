@@ -63,7 +63,7 @@ test('connections are counted by route, reason, initiator and phase', async () =
   pass('web', 'connect-refused');
   pass(null, 'no-route');
   open(null);
-  metrics.refused('rate-limit');
+  metrics.refused('rate-limit', '192.0.2.1', 1024, 1);
   const text = await exposition();
   assert.equal(sumOf(text, 'smartproxy_connections_active', { route: 'web' }), 1);
   assert.equal(sumOf(text, 'smartproxy_connections_active', { route: '(none)' }), 1);

@@ -36,7 +36,9 @@ test('names that are of no use any more are forgotten', () => {
   const numbers = new RouteNumbers();
   const { size } = numbers.assign(['a', 'b']);
   assert.equal(size, 2);
+  numbers.assign(['c']);
   numbers.retain((name) => name === 'a');
   assert.equal(numbers.nameOf(1), 'a');
   assert.equal(numbers.nameOf(2), undefined);
+  assert.equal(numbers.nameOf(3), 'c');
 });

@@ -95,7 +95,12 @@ export class SimulatedProxy {
       manager: this.manager,
       timeouts: this.timeouts,
       log,
-      witnesses: { sockets, addresses: () => this.security.addressCount, descriptors: () => null },
+      witnesses: {
+        sockets,
+        flows: () => 0,
+        addresses: () => this.security.addressCount,
+        descriptors: () => null,
+      },
     });
   }
 

@@ -147,7 +147,7 @@ test('live connections are in the sums, and each ended one is in exactly one pla
   assert.deepEqual(statistics.bytes, { fromClient: 10, toClient: 10 });
   assert.deepEqual(
     { ...statistics.audit, descriptors: null, timers: 2 },
-    { records: 2, sockets: 2, addresses: 1, timers: 2, descriptors: null, consistent: true },
+    { records: 2, sockets: 2, flows: 0, addresses: 1, timers: 2, descriptors: null, consistent: true },
   );
   one.end();
   two.reset();

@@ -8,7 +8,8 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { SmartProxyOptions } from '../../src/config/schema.ts';
 import { openDescriptors } from '../../src/smart-proxy/descriptor-budget.ts';
-import { type ListeningAddress, SmartProxy } from '../../src/smart-proxy/smart-proxy.ts';
+import type { ListeningAddress } from '../../src/smart-proxy/listening.ts';
+import { SmartProxy } from '../../src/smart-proxy/smart-proxy.ts';
 import type { Statistics } from '../../src/smart-proxy/statistics.ts';
 
 export interface ProcessReport {

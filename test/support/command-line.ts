@@ -38,8 +38,15 @@ export class RunningProxy {
   readonly program: RunningProgram;
   #out = '';
 
-  constructor(workspace: Workspace, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-    this.program = workspace.start(process.execPath, [bin, ...args], { env: { ...process.env, ...env } });
+  /** @param within words before the command, such as those that run it on another host */
+  constructor(
+    workspace: Workspace,
+    args: readonly string[],
+    env: NodeJS.ProcessEnv = {},
+    within: readonly string[] = [],
+  ) {
+    const [program = '', ...words] = [...within, process.execPath, bin, ...args];
+    this.program = workspace.start(program, words, { env: { ...process.env, ...env } });
     this.program.process.stdout?.on('data', (text: string) => {
       this.#out += text;
     });

@@ -105,6 +105,15 @@ export class Namespaces {
     this.run(this.proxy, 'sh', '-c', `echo ${value} > /proc/sys/${name.replaceAll('.', '/')}`);
   }
 
+  /** The processes on a host. */
+  processes(host: string): number[] {
+    const { stdout } = spawnSync(programPath('ip'), ['netns', 'pids', host], { encoding: 'utf8' });
+    return stdout
+      .split('\n')
+      .filter((pid) => pid !== '')
+      .map(Number);
+  }
+
   /** The tables of nftables on the proxy host. */
   tables(): string[] {
     return this.run(this.proxy, programPath('nft'), 'list', 'tables')

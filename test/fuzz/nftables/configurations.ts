@@ -18,7 +18,6 @@ export const machine: Environment = {
   variables: {},
   homeDirectory: '/home/somebody',
   defaultAdmin: null,
-  features: new Set(['kernel-forwarding'] as const),
 };
 
 const ipv4 = fc.ipV4().filter((address) => !/^(0|22[4-9]|23\d|255)\./.test(address));
@@ -124,7 +123,11 @@ const networks = fc.record({
 });
 
 /** What a configuration compiles to; undefined where it is refused, as routes that can never be chosen are. */
-export function compile(input: SmartProxyOptions, machineNetworks: MachineNetworks): Ruleset | undefined {
+export function compile(
+  input: SmartProxyOptions,
+  machineNetworks: MachineNetworks,
+  numbers = new RouteNumbers(),
+): Ruleset | undefined {
   const resolved = resolve(input);
   if (resolved === undefined) return undefined;
   const configured = configuredInput(resolved);
@@ -135,7 +138,7 @@ export function compile(input: SmartProxyOptions, machineNetworks: MachineNetwor
     ...configured,
     owner,
     comment: ownerComment({ instance, owner, process: 4_194_304, since: '123456789' }),
-    numbers: new RouteNumbers().assign(names),
+    numbers: numbers.assign(names),
     machine: machineNetworks,
   });
 }
@@ -149,13 +152,25 @@ function resolve(input: SmartProxyOptions) {
   }
 }
 
+/** What a ruleset is made of. */
+const inputs = fc.tuple(options, networks).map(([{ instance, ...rest }, machineNetworks]) => ({
+  input: { ...rest, nftables: { instance } } as SmartProxyOptions,
+  machineNetworks,
+}));
+
 /** A ruleset of a valid configuration. */
-export const rulesets: fc.Arbitrary<Ruleset> = fc
-  .tuple(options, networks)
-  .map(([{ instance, ...rest }, machineNetworks]) =>
-    compile({ ...rest, nftables: { instance } } as SmartProxyOptions, machineNetworks),
-  )
+export const rulesets: fc.Arbitrary<Ruleset> = inputs
+  .map(({ input, machineNetworks }) => compile(input, machineNetworks))
   .filter((ruleset) => ruleset !== undefined);
+
+/** Rulesets that one process might have, one after the other: a route keeps its number. */
+export function successiveRulesets(count: number, seed: number): Ruleset[] {
+  const numbers = new RouteNumbers();
+  return fc.sample(inputs, { numRuns: count * 3, seed }).flatMap(({ input, machineNetworks }) => {
+    const ruleset = compile({ ...input, nftables: { instance: 'x' } }, machineNetworks, numbers);
+    return ruleset === undefined ? [] : [ruleset];
+  });
+}
 
 /** A valid configuration with a text in every field that has one. */
 export function sample(): SmartProxyOptions & { routes: Route[] } {

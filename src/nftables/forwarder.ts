@@ -1,0 +1,202 @@
+import type { Clock } from '../base/clock.ts';
+import { errorMessage } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import { isKernelRoute, type KernelRoute } from '../config/kernel-route.ts';
+import type { ResolvedOptions } from '../config/resolved.ts';
+import { compileRuleset, tableName } from './compile-ruleset.ts';
+import type { FlowObserver } from './flow-observer.ts';
+import { FlowWatcher } from './flow-watcher.ts';
+import { machineNetworks } from './machine-networks.ts';
+import { checkScript, deleteTable, listed, loadScript } from './nft-command.ts';
+import {
+  checkForwarding,
+  checkPrograms,
+  routesForThisMachineOnly,
+  switchAccountingOn,
+} from './requirements.ts';
+import type { Ruleset } from './ruleset.ts';
+import { changeRuleset, type RulesetChange, withoutPlacements } from './ruleset-change.ts';
+import { Script, wholeScript } from './ruleset-script.ts';
+import { configuredInput } from './show.ts';
+import { claimTable, type TableClaim } from './table-claim.ts';
+import { type Refused, TableWatch } from './table-watch.ts';
+
+export interface ForwarderOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly observer: FlowObserver;
+  /** Connections that the kernel turned away. */
+  refused(refused: Refused): void;
+}
+
+/** The table of this process, in force. */
+interface Installed {
+  readonly claim: TableClaim;
+  readonly watcher: FlowWatcher;
+  readonly watch: TableWatch;
+  ruleset: Ruleset;
+  /** The same, unless it is not certain that the kernel has it so. */
+  inForce: Ruleset | null;
+}
+
+/** A ruleset, and how it comes into force. */
+interface RulesetUpdate extends RulesetChange {
+  readonly ruleset: Ruleset;
+}
+
+/** Rules that the kernel would take. Until they are applied nothing has changed. */
+export interface ForwarderChange {
+  /** Loads them in one transaction. Rejects with everything as it was. */
+  apply(): Promise<void>;
+}
+
+/**
+ * The table of nftables of one SmartProxy, from the first configuration that has routes for the kernel
+ * until `close`. Calls come one after another.
+ */
+export class Forwarder {
+  readonly #options: ForwarderOptions;
+  #installed: Installed | null = null;
+
+  constructor(options: ForwarderOptions) {
+    this.#options = options;
+  }
+
+  /** Null before the first route for the kernel. */
+  get watcher(): FlowWatcher | null {
+    return this.#installed?.watcher ?? null;
+  }
+
+  /** What its table is called after; null before there is one. */
+  get instance(): string | null {
+    return this.#installed?.claim.instance ?? null;
+  }
+
+  /** The route that a flow's mark tells; undefined where it is no more. */
+  routeName(number: number): string | undefined {
+    return this.#installed?.claim.numbers.nameOf(number);
+  }
+
+  /** Of routes that are no more, only the names are remembered that are of use to somebody. */
+  retain(isOfUse: (name: string) => boolean): void {
+    this.#installed?.claim.numbers.retain(isOfUse);
+  }
+
+  /**
+   * Asks whether a configuration can be forwarded. Null where it needs nothing of the kernel. Rejects with
+   * SmartProxyError that says what to install, to grant, or which route is not taken.
+   */
+  async prepare(options: ResolvedOptions): Promise<ForwarderChange | null> {
+    const routes = options.routes.filter(isKernelRoute);
+    const installed = this.#installed;
+    if (installed === null && routes.length === 0) return null;
+    checkPrograms();
+    const claim = installed?.claim ?? (await claimTable(options.nftables.instance));
+    const ruleset = compile(claim, options);
+    const update = await checked(ruleset, installed?.inForce ?? null);
+    checkForwarding(routes, options.nftables.manageSysctls, this.#options.log);
+    this.#warnOfLoopback(routes);
+    return {
+      apply: () => (installed === null ? this.#install(claim, update) : this.#update(installed, update)),
+    };
+  }
+
+  /** Flows are followed before the first of them can begin. */
+  async #install(claim: TableClaim, { ruleset, change }: RulesetUpdate): Promise<void> {
+    const { clock, log, observer, refused } = this.#options;
+    const watcher = new FlowWatcher({ clock, log, observer, owner: claim.owner });
+    const watch = new TableWatch({
+      clock,
+      log,
+      instance: claim.instance,
+      refused,
+      restore: () => this.#restore(),
+    });
+    this.#installed = { claim, watcher, watch, ruleset, inForce: ruleset };
+    try {
+      switchAccountingOn(log);
+      await watcher.start();
+      await loadScript(change);
+    } catch (error) {
+      watcher.stop();
+      this.#installed = null;
+      throw error;
+    }
+    watch.start();
+  }
+
+  async #update(installed: Installed, { ruleset, change, sweep }: RulesetUpdate): Promise<void> {
+    await loadScript(change);
+    installed.ruleset = ruleset;
+    installed.inForce = ruleset;
+    try {
+      await loadScript(sweep);
+    } catch (error) {
+      // What nothing leads to does no harm. But nobody knows what is there now: the next change is whole.
+      installed.inForce = null;
+      this.#options.log.warn('nftables-sweep-failed', { message: errorMessage(error) });
+    }
+  }
+
+  /** Somebody removed the table, as a firewall does that loads its own rules over everything. */
+  async #restore(): Promise<void> {
+    if (this.#installed !== null) await loadScript(wholeScript(this.#installed.ruleset));
+  }
+
+  #warnOfLoopback(routes: readonly KernelRoute[]): void {
+    const { routesLoopback } = machineNetworks();
+    for (const { name } of routesForThisMachineOnly(routes, routesLoopback)) {
+      this.#options.log.warn('loopback-target', {
+        route: name,
+        message:
+          'a target on the loopback can be reached by programs of this machine only: other clients get a RST (write an address of this machine that is not loopback)',
+      });
+    }
+  }
+
+  /** No new flow begins from here on; those that are there go on. */
+  async drain(): Promise<void> {
+    const installed = this.#installed;
+    if (installed === null) return;
+    const ruleset = withoutPlacements(installed.ruleset);
+    await this.#update(installed, { ruleset, ...changeRuleset(installed.ruleset, ruleset) });
+  }
+
+  /** After the last flow has ended, or been left to the kernel: then with `keep`, and the table stays. */
+  async close({ keep }: { keep: boolean }): Promise<void> {
+    const installed = this.#installed;
+    if (installed === null) return;
+    this.#installed = null;
+    installed.watcher.stop();
+    await installed.watch.stop();
+    if (!keep) await deleteTable(tableName(installed.claim.instance));
+  }
+}
+
+function compile({ instance, owner, comment, numbers }: TableClaim, options: ResolvedOptions): Ruleset {
+  const configured = configuredInput(options);
+  const names = configured.routes.map(({ name }) => name);
+  return compileRuleset({
+    ...configured,
+    ...{ instance, owner, comment },
+    numbers: numbers.assign(names),
+    machine: machineNetworks(),
+  });
+}
+
+/** How a ruleset comes into force, which the kernel would take. */
+async function checked(ruleset: Ruleset, before: Ruleset | null): Promise<RulesetUpdate> {
+  if (before !== null) {
+    const change = changeRuleset(before, ruleset);
+    try {
+      await checkScript(Script.joined(change.change, change.sweep));
+      return { ruleset, ...change };
+    } catch (error) {
+      // A table that somebody has removed takes no change: it is loaded whole.
+      if ((await listed(['table', 'inet', ruleset.table], ['-t'])) !== undefined) throw error;
+    }
+  }
+  const whole = wholeScript(ruleset);
+  await checkScript(whole);
+  return { ruleset, change: whole, sweep: new Script() };
+}

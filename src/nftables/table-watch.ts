@@ -1,0 +1,78 @@
+import type { Clock, Timer } from '../base/clock.ts';
+import { errorMessage } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Refusal } from './marks.ts';
+import { type RefusalCount, refusalsInTable } from './table-contents.ts';
+
+/** How often the table is looked at. */
+const lookMs = 2_000;
+
+/** Connections that the kernel turned away since the last look. */
+export interface Refused {
+  readonly refusal: Refusal;
+  /** The number of the route. */
+  readonly route: number;
+  readonly count: number;
+}
+
+export interface TableWatchOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly instance: string;
+  refused(refused: Refused): void;
+  /** The table is gone: loads it again. */
+  restore(): Promise<void>;
+}
+
+/** Looks at the table from time to time: what it has refused, and whether it is still there. */
+export class TableWatch {
+  readonly #options: TableWatchOptions;
+  /** What was refused up to the last look, by route and reason. */
+  #counts = new Map<string, number>();
+  #timer: Timer | null = null;
+  #stopped = false;
+
+  constructor(options: TableWatchOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    if (this.#stopped) return;
+    this.#timer = this.#options.clock.setTimer(lookMs, () => void this.#look().then(() => this.start()));
+  }
+
+  /** After a last look. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    await this.#look();
+  }
+
+  async #look(): Promise<void> {
+    const { instance, log } = this.#options;
+    try {
+      const counts = await refusalsInTable(instance);
+      if (counts !== undefined) this.#tell(counts);
+      else if (!this.#stopped) await this.#restore();
+    } catch (error) {
+      log.error('nftables-look-failed', { message: errorMessage(error) });
+    }
+  }
+
+  #tell(counts: readonly RefusalCount[]): void {
+    for (const { route, refusal, count } of counts) {
+      const key = `${refusal} ${route}`;
+      const more = count - (this.#counts.get(key) ?? 0);
+      this.#counts.set(key, count);
+      if (more > 0) this.#options.refused({ route, refusal, count: more });
+    }
+  }
+
+  async #restore(): Promise<void> {
+    this.#options.log.error('nftables-table-lost', {
+      message: 'another program removed the table: it is loaded again, and flows may have broken meanwhile',
+    });
+    this.#counts.clear();
+    await this.#options.restore();
+  }
+}
