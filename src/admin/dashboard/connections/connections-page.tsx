@@ -1,7 +1,8 @@
 import { useEffect, useState } from 'preact/hooks';
 import { useLive } from '../live/use-live.ts';
-import type { Place } from '../parts/location.ts';
-import { goTo, placeLink, replacePlace } from '../parts/location.ts';
+import { goTo, replacePlace } from '../parts/location.ts';
+import type { Place } from '../parts/place.ts';
+import { placeLink } from '../parts/place.ts';
 import { isTyping } from '../parts/shortcuts.ts';
 import { count } from '../words/amounts.ts';
 import { ConnectionTable } from './connection-table.tsx';
