@@ -19,6 +19,8 @@ export default defineConfig({
     modulePreload: false,
     reportCompressedSize: false,
     rolldownOptions: {
+      // How long a plugin takes on a busy machine is no news.
+      checks: { pluginTimings: false },
       output: { entryFileNames: 'dashboard.js', assetFileNames: 'dashboard.[ext]' },
     },
   },
