@@ -15,6 +15,8 @@ export default defineConfig({
     outDir: fileURLToPath(new URL('../static', import.meta.url)),
     emptyOutDir: true,
     target: 'es2023',
+    // Those that know light-dark().
+    cssTarget: ['chrome123', 'firefox120', 'safari17.5'],
     assetsInlineLimit: 0,
     modulePreload: false,
     reportCompressedSize: false,
