@@ -75,6 +75,8 @@ const figures: readonly Figure[] = [
   },
   absolute('routing', 2),
   absolute('cleanup', 50),
+  absolute('dashboardBrowser', 20),
+  absolute('admin99', 50),
   overNodePeers('http', 3),
   ratio('httpCpu', 'nginx', 1.5, 'at most'),
   overNodePeers('httpPost', 3),

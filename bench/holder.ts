@@ -1,6 +1,7 @@
 /**
  * Holds many idle connections, in a process of its own. Told over IPC: `{ open: count }` opens more and
  * answers `opened`; `close` and `reset` end them all in one turn of the event loop, by FIN or RST, and answer `closed`.
+ * `{ chat: perSecond }` has any of them say something so often, from then on, and answers `chatting`.
  * With `serve` as its argument it is the backend instead, and only accepts.
  */
 import { connect, createServer, type Socket } from 'node:net';
@@ -40,15 +41,28 @@ function closeAll(reset: boolean): void {
   process.send?.('closed');
 }
 
+/** A message small enough for one packet. */
+const word = Buffer.alloc(200, 'x');
+const chatEveryMs = 50;
+
+function chat(perSecond: number): void {
+  setInterval(() => {
+    for (let count = 0; count < (perSecond * chatEveryMs) / 1000; count++)
+      sockets[Math.floor(Math.random() * sockets.length)]?.write(word);
+  }, chatEveryMs);
+  process.send?.('chatting');
+}
+
 if (role === 'serve') {
   const server = createServer({ noDelay: true }, (socket) => {
     socket.on('error', () => undefined).on('data', (bytes) => socket.write(bytes));
   });
   server.listen(port, '127.0.0.1', 4096);
 } else {
-  process.on('message', (message: { open: number } | 'close' | 'reset') => {
-    if (typeof message === 'object') void openMany(message.open);
-    else closeAll(message === 'reset');
+  process.on('message', (message: { open: number } | { chat: number } | 'close' | 'reset') => {
+    if (typeof message === 'string') closeAll(message === 'reset');
+    else if ('open' in message) void openMany(message.open);
+    else chat(message.chat);
   });
 }
 process.on('disconnect', () => process.exit());

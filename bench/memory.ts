@@ -1,4 +1,5 @@
 /** Memory of idle connections, and what happens when 8,000 of them end at once. */
+import type { ChildProcess } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { accepts, freePort, waitUntil } from '../test/support/workspace.ts';
 import { ask, withChild } from './children.ts';
@@ -14,12 +15,17 @@ const many = 8_000;
 /** Until a garbage collector that was going to run has run. */
 const settleMs = 3_000;
 
-async function withBackend(use: (port: number) => Promise<void>): Promise<void> {
+export async function withBackend(use: (port: number) => Promise<void>): Promise<void> {
   const port = await freePort();
   await withChild('holder.ts', ['serve', `${port}`], async () => {
     await waitUntil('the backend', async () => (await accepts(port)) || undefined);
     await use(port);
   });
+}
+
+/** Opens connections to a port when it is told to, and keeps them for as long as `use` runs. */
+export function withHolder(port: number, use: (holder: ChildProcess) => Promise<void>): Promise<void> {
+  return withChild('holder.ts', ['hold', `${port}`], use);
 }
 
 /** KB per pair, above what the proxy needs before the first one. One round: memory is not noisy. */
@@ -34,7 +40,7 @@ export async function idle(context: BenchContext): Promise<void> {
 async function measureIdle(context: BenchContext, name: ProxyName, target: number): Promise<void> {
   const { ports, program } = await startProxy(context.workspace, name, [target]);
   const pid = program?.pid ?? 0;
-  await withChild('holder.ts', ['hold', `${ports[0]}`], async (holder) => {
+  await withHolder(ports[0] ?? 0, async (holder) => {
     await ask(holder, { open: warm });
     await delay(settleMs);
     const before = residentBytes(pid);

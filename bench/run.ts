@@ -23,6 +23,7 @@ import {
   programPath,
 } from '../test/support/debian.ts';
 import { Workspace } from '../test/support/workspace.ts';
+import { dashboard } from './dashboard.ts';
 import { figuresTable, measuredTable } from './figures.ts';
 import { handOver } from './hand-over.ts';
 import { http, http2, https, latencyHttp, tlsBulk } from './http.ts';
@@ -47,6 +48,7 @@ const layer4Benches: Readonly<Record<string, Bench<BenchContext>>> = {
   connections: { run: connections, programs: ['wrk', 'nginx'] },
   idle: { run: idle, programs: [] },
   cleanup: { run: cleanup, programs: [] },
+  observability: { run: dashboard, programs: ['chromium-headless-shell'] },
   routing: { run: routing, programs: [] },
 };
 

@@ -95,13 +95,12 @@ function listConnections(control: ControlPort, { query }: ApiRequest): Reply {
   const clients = query.get('client')?.split(',');
   if (clients?.some((client) => parseCidr(client) === undefined))
     return failure(400, 'invalid-query', 'client is an address, a CIDR, or a list of them with commas');
-  return ok(
-    control.findConnections({
-      ...texts(query, 'route', 'state', 'name'),
-      ...(clients !== undefined && { clients }),
-      ...{ order, descending: sort.startsWith('-'), limit },
-    }),
-  );
+  const { connections, total } = control.findConnections({
+    ...texts(query, 'route', 'state', 'name'),
+    ...(clients !== undefined && { clients }),
+    ...{ order, descending: sort.startsWith('-'), limit },
+  });
+  return { status: 200, name: 'connections', items: connections, others: { total } };
 }
 
 /** Those of the parameters that are given. */

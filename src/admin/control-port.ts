@@ -9,8 +9,11 @@ export interface ControlPort {
   statistics(): unknown;
   /** Live records, oldest first, as the API shows them. */
   connections(): unknown[];
-  /** Those that match, and how many there are, those beyond the query's limit included. */
-  findConnections(query: ConnectionQuery): { connections: unknown[]; total: number };
+  /**
+   * Those that match, and how many there are, those beyond the query's limit included. Each is
+   * shown as it is when it is taken from the list.
+   */
+  findConnections(query: ConnectionQuery): { connections: Iterable<unknown>; total: number };
   /** One record, live or among the last ended. */
   connection(id: string): unknown | undefined;
   /** Ends a live connection with reason `operator`; false where there is none. */

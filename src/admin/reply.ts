@@ -5,12 +5,21 @@ import { ConfigurationError } from '../config/problems.ts';
 type Headers = Readonly<Record<string, string>>;
 
 /** An answer of the admin API, before it is written. */
-export type Reply = JsonReply | ContentReply | StreamReply;
+export type Reply = JsonReply | ListReply | ContentReply | StreamReply;
 
 export interface JsonReply {
   readonly status: number;
   readonly body: unknown;
   readonly headers?: Headers;
+}
+
+/** JSON with a list that may be long: it is made while it is written. */
+export interface ListReply {
+  readonly status: number;
+  readonly name: string;
+  readonly items: Iterable<unknown>;
+  /** What stands beside the list. */
+  readonly others: Readonly<Record<string, unknown>>;
 }
 
 /** Something else than JSON, whole. */

@@ -124,7 +124,11 @@ export class AdminServer {
     if (!request.complete) response.shouldKeepAlive = false;
     // A stream has no end that a stop could wait for: it is told to end.
     if ('stream' in reply) this.#answered(response);
-    writeReply(response, reply);
+    await writeReply(response, reply).catch((error) => {
+      // The head is out: all that can be said is that this is not the end.
+      this.#failed(request, error);
+      response.destroy();
+    });
   }
 
   async #reply(request: IncomingMessage, response: ServerResponse): Promise<Reply> {

@@ -34,7 +34,7 @@ export function createControlPort(proxy: ControlledProxy): ControlPort {
     connections: () => manager()?.live().map(summarize) ?? [],
     findConnections(query) {
       const { records, total } = findConnections(manager()?.live() ?? [], query);
-      return { connections: records.map(summarize), total };
+      return { connections: Iterator.from(records).map(summarize), total };
     },
     connection(id) {
       const summary = manager()?.find(id);

@@ -1,14 +1,20 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 
 /** What connections may use of the limit; the rest is for dials, DNS, the admin API and files. */
 const connectionShare = 0.8;
 /** A connection that is forwarded has two sockets. */
 const descriptorsPerConnection = 2;
 
-/** Open descriptors of this process; null where the system does not tell. */
+const descriptorFolder = '/proc/self/fd';
+
+/**
+ * Open descriptors of this process; null where the system does not tell. Linux 6.2 and later tells it as
+ * the size of the folder; to list thousands of descriptors would stop the event loop for tens of milliseconds.
+ */
 export function openDescriptors(): number | null {
   try {
-    return readdirSync('/proc/self/fd').length - 1; // less the one that reads the folder
+    const { size } = statSync(descriptorFolder);
+    return size > 0 ? size : readdirSync(descriptorFolder).length - 1; // less the one that reads the folder
   } catch {
     return null;
   }

@@ -1,6 +1,5 @@
 import type { ControlPort } from '../../src/admin/control-port.ts';
 import { SmartProxyError } from '../../src/base/errors.ts';
-import type { ConnectionQuery } from '../../src/connection/connection-query.ts';
 import { TestSource } from './live/test-source.ts';
 
 /** What a proxy would be, with one connection that can be ended once. */
@@ -14,7 +13,10 @@ export class TestControl implements ControlPort {
 
   statistics = (): unknown => ({ connections: { active: 1 } });
   connections = (): unknown[] => [{ id: 'c1' }];
-  findConnections = (query: ConnectionQuery) => ({ connections: [{ id: 'c1', query }], total: 1 });
+  findConnections: ControlPort['findConnections'] = (query) => ({
+    connections: [{ id: 'c1', query }],
+    total: 1,
+  });
   instance = (): unknown => ({ version: '1.2.3' });
   configuration = (): unknown => ({ routes: [] });
   connection = (id: string): unknown => (id === 'c1' || id === 'old one' ? { id } : undefined);

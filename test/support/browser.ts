@@ -25,7 +25,7 @@ export class WatchedPage {
     page.on('pageerror', (error) => this.troubles.push(error.message));
     page.on('console', (message) => {
       // A refused call is told by the page itself.
-      if (message.type() === 'error' && !/status of (401|404|503)/.test(message.text()))
+      if (message.type() === 'error' && !/status of (400|401|404|503)/.test(message.text()))
         this.troubles.push(message.text());
     });
     page.on('request', (request) => {

@@ -4,7 +4,7 @@ import { useAnswer } from '../admin-api/use-answer.ts';
 import { EndDialog } from '../connections/end-dialog.tsx';
 import { useLive } from '../live/use-live.ts';
 import { Icon } from '../parts/icon.tsx';
-import { placeLink } from '../parts/location.ts';
+import { placeLink } from '../parts/place.ts';
 import { StateMark } from '../parts/state-mark.tsx';
 import { EndingCard } from './ending-card.tsx';
 import { Facts } from './facts.tsx';

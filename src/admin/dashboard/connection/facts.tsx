@@ -1,5 +1,5 @@
 import type { ConnectionRecord } from '../admin-api/answers.ts';
-import { placeLink } from '../parts/location.ts';
+import { placeLink } from '../parts/place.ts';
 import { dateTime, duration, longDuration } from '../words/durations.ts';
 
 /** Everything else that the record says. */

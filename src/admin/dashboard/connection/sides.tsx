@@ -1,7 +1,7 @@
 import type { ConnectionRecord } from '../admin-api/answers.ts';
 import type { BothWays, ShownConnection } from '../live/shown-connection.ts';
 import { byteRate, bytes } from '../words/amounts.ts';
-import { place } from '../words/places.ts';
+import { endpoint } from '../words/endpoints.ts';
 
 export interface SidesProps {
   readonly record: ConnectionRecord;
@@ -17,7 +17,7 @@ export function Sides({ record, live, tick }: SidesProps) {
   const { target } = record;
   return (
     <section class="sides card" aria-label="Both sides">
-      <Side name="Client" where={place(record.client.ip, record.client.port)} ended={record.clientEnded} />
+      <Side name="Client" where={endpoint(record.client.ip, record.client.port)} ended={record.clientEnded} />
       <Ways total={total} rate={rate} />
       <Side name="Proxy" where={`port ${record.localPort}`} ended={false} note={record.route ?? 'no route'} />
       <span class={target === null ? 'link link-missing' : 'link'} aria-hidden="true" />
@@ -28,7 +28,7 @@ export function Sides({ record, live, tick }: SidesProps) {
             ? record.viaNetworkProxy
               ? 'one for each request'
               : '–'
-            : place(target.host, target.port)
+            : endpoint(target.host, target.port)
         }
         ended={record.targetEnded}
       />

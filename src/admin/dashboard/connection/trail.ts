@@ -1,6 +1,6 @@
 import type { ConnectionRecord, TrailEvent } from '../admin-api/answers.ts';
 import { duration } from '../words/durations.ts';
-import { place } from '../words/places.ts';
+import { endpoint } from '../words/endpoints.ts';
 
 /** Whose doing an event is, and so on which side of the timeline it stands. */
 export type Side = 'client' | 'proxy' | 'target';
@@ -38,7 +38,11 @@ const words: Readonly<Record<string, Words>> = {
   routed: { side: 'proxy', title: 'Route chosen', tell: ({ route }) => [`${route}`] },
   'tls-established': { side: 'client', title: 'TLS established', tone: 'good' },
   'tls-failed': { side: 'client', title: 'TLS failed', tone: 'bad' },
-  dialing: { side: 'target', title: 'Dialing', tell: ({ host, port }) => [place(`${host}`, Number(port))] },
+  dialing: {
+    side: 'target',
+    title: 'Dialing',
+    tell: ({ host, port }) => [endpoint(`${host}`, Number(port))],
+  },
   'dial-failed': { side: 'target', title: 'Dial failed', tone: 'bad' },
   connected: {
     ...{ side: 'target', title: 'Connected', tone: 'good' },

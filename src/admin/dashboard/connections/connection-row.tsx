@@ -1,11 +1,11 @@
 import type { ShownConnection } from '../live/shown-connection.ts';
 import { Icon } from '../parts/icon.tsx';
-import { placeLink } from '../parts/location.ts';
+import { placeLink } from '../parts/place.ts';
 import { StateMark } from '../parts/state-mark.tsx';
 import type { RowPlace } from '../parts/virtual-table.tsx';
 import { byteRate, bytes } from '../words/amounts.ts';
 import { longDuration } from '../words/durations.ts';
-import { place as placeName } from '../words/places.ts';
+import { endpoint } from '../words/endpoints.ts';
 
 export interface ConnectionRowProps {
   readonly connection: ShownConnection;
@@ -20,7 +20,7 @@ export interface ConnectionRowProps {
 export function ConnectionRow({ connection, place, chosen, tick, now, onEnd }: ConnectionRowProps) {
   const { row, bytes: total } = connection;
   const { fromClient, toClient } = connection.rate(tick);
-  const client = placeName(row.client, row.clientPort);
+  const client = endpoint(row.client, row.clientPort);
   const moving = fromClient + toClient > 0;
   return (
     <tr class={chosen ? 'row row-chosen' : 'row'} {...place} data-connection={row.id}>

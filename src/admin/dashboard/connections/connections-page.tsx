@@ -1,7 +1,8 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 import { useLive } from '../live/use-live.ts';
-import type { Place } from '../parts/location.ts';
-import { goTo, placeLink, replacePlace } from '../parts/location.ts';
+import { goTo, replacePlace } from '../parts/location.ts';
+import type { Place } from '../parts/place.ts';
+import { placeLink } from '../parts/place.ts';
 import { isTyping } from '../parts/shortcuts.ts';
 import { count } from '../words/amounts.ts';
 import { ConnectionTable } from './connection-table.tsx';
@@ -69,7 +70,8 @@ interface ListKeys {
 
 /** The keys of a list; letters in a field are letters. */
 function useListKeys({ step, open, end, toggle }: ListKeys): void {
-  useEffect(() => {
+  // Not after painting: two keys in a row would act on what was chosen before the first.
+  useLayoutEffect(() => {
     const actions: Readonly<Record<string, () => void>> = {
       ArrowDown: () => step(1),
       ArrowUp: () => step(-1),

@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import { failureText } from '../admin-api/admin-api.ts';
 import { useServices } from '../live/use-live.ts';
 import { Dialog } from '../parts/dialog.tsx';
-import { place } from '../words/places.ts';
+import { endpoint } from '../words/endpoints.ts';
 
 /** Asks once more before a connection is ended. Null: it is not asked for. */
 export function EndDialog({ id, onClose }: { id: string | null; onClose: () => void }) {
@@ -28,7 +28,7 @@ export function EndDialog({ id, onClose }: { id: string | null; onClose: () => v
           <>It seems to have ended by itself.</>
         ) : (
           <>
-            <strong>{place(row.client, row.clientPort)}</strong>
+            <strong>{endpoint(row.client, row.clientPort)}</strong>
             {row.route !== null && <> on route {row.route}</>}
             {row.target !== null && <> to {row.target}</>}
           </>

@@ -2,11 +2,11 @@ import type { EndedRow } from '../../live/messages.ts';
 import type { ExplainedReason } from '../admin-api/answers.ts';
 import { Icon } from '../parts/icon.tsx';
 import { InitiatorTag } from '../parts/initiator-tag.tsx';
-import { placeLink } from '../parts/location.ts';
+import { placeLink } from '../parts/place.ts';
 import { bytes, count } from '../words/amounts.ts';
 import { clockTime, duration } from '../words/durations.ts';
+import { endpoint } from '../words/endpoints.ts';
 import { phaseWords } from '../words/initiators.ts';
-import { place } from '../words/places.ts';
 import type { EndingGroup } from './ending-groups.ts';
 import { LookAt } from './look-at.tsx';
 
@@ -65,7 +65,7 @@ function EndedList({ endings }: { endings: readonly EndedRow[] }) {
       {endings.map((ended) => (
         <li key={ended.id}>
           <time>{clockTime(ended.endedAt)}</time>
-          <a href={placeLink(['connections', ended.id])}>{place(ended.client, ended.clientPort)}</a>
+          <a href={placeLink(['connections', ended.id])}>{endpoint(ended.client, ended.clientPort)}</a>
           <span class="soft">{ended.name ?? ended.target ?? ended.route ?? ''}</span>
           <span class="numeric">{duration(ended.durationMs)}</span>
           <span class="numeric soft">

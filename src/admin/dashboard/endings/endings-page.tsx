@@ -1,7 +1,8 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { Initiator } from '../../../base/termination.ts';
 import { useLive } from '../live/use-live.ts';
-import { type Place, placeLink, replacePlace } from '../parts/location.ts';
+import { replacePlace } from '../parts/location.ts';
+import { type Place, placeLink } from '../parts/place.ts';
 import { count } from '../words/amounts.ts';
 import { longDuration } from '../words/durations.ts';
 import { EndingGroupCard } from './ending-group-card.tsx';

@@ -1,9 +1,9 @@
 import { useLive } from '../live/use-live.ts';
-import { placeLink } from '../parts/location.ts';
+import { placeLink } from '../parts/place.ts';
 import { StateMark } from '../parts/state-mark.tsx';
 import { bytes, count } from '../words/amounts.ts';
 import { longDuration } from '../words/durations.ts';
-import { place } from '../words/places.ts';
+import { endpoint } from '../words/endpoints.ts';
 
 /** More are no help: the connections page can filter them. */
 const shownFlows = 500;
@@ -44,7 +44,7 @@ export function FlowsPage() {
                   <StateMark state={row.state} />
                 </td>
                 <td>
-                  <a href={placeLink(['connections', row.id])}>{place(row.client, row.clientPort)}</a>
+                  <a href={placeLink(['connections', row.id])}>{endpoint(row.client, row.clientPort)}</a>
                 </td>
                 <td>{row.route ?? '–'}</td>
                 <td>{row.target ?? '–'}</td>

@@ -30,14 +30,19 @@ export class LiveStream {
 
   /** Begins, or begins anew. */
   start(): void {
-    this.stop();
+    this.rest();
     this.#abort = new AbortController();
     void this.#follow(this.#abort.signal);
   }
 
-  stop(): void {
+  /** Until the next start nothing is asked for, and what is known stays as it is. */
+  rest(): void {
     clearTimeout(this.#retryTimer);
     this.#abort.abort();
+  }
+
+  get resting(): boolean {
+    return this.#abort.signal.aborted;
   }
 
   /** Returns what ends it. */
@@ -47,15 +52,20 @@ export class LiveStream {
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
-    try {
-      const answer = await this.#api.open('/api/v1/stream', signal);
-      await this.#read(answer, signal);
-      if (this.status !== 'stopped') this.#set('lost');
-    } catch (error) {
-      if (signal.aborted) return;
-      this.#set(error instanceof ApiError && error.status === 401 ? 'refused' : 'lost');
-    }
-    if (this.status !== 'refused') this.#retry();
+    const status = await this.#readAll(signal).catch(
+      (error: unknown): StreamStatus =>
+        error instanceof ApiError && error.status === 401 ? 'refused' : 'lost',
+    );
+    // What was begun meanwhile has a status of its own.
+    if (signal.aborted) return;
+    this.#set(status);
+    if (status !== 'refused') this.#retry();
+  }
+
+  /** Resolves with how it ended. */
+  async #readAll(signal: AbortSignal): Promise<StreamStatus> {
+    await this.#read(await this.#api.open('/api/v1/stream', signal), signal);
+    return this.status === 'stopped' ? 'stopped' : 'lost';
   }
 
   #retry(): void {

@@ -1,8 +1,9 @@
 import { createContext } from 'preact';
-import { useContext, useEffect, useState } from 'preact/hooks';
+import { useContext } from 'preact/hooks';
 import type { AdminApi } from '../admin-api/admin-api.ts';
 import type { TokenStore } from '../admin-api/token-store.ts';
 import type { LiveStream } from './live-stream.ts';
+import { useChanges } from './use-changes.ts';
 
 /** What every page is given. */
 export interface Services {
@@ -22,7 +23,6 @@ export function useServices(): Services {
 /** The stream, and to be drawn again with each of its messages. */
 export function useLive(): LiveStream {
   const { stream } = useServices();
-  const [, redraw] = useState(0);
-  useEffect(() => stream.subscribe(() => redraw((times) => times + 1)), [stream]);
+  useChanges(stream);
   return stream;
 }

@@ -1,5 +1,5 @@
 import { Icon, type IconName } from './icon.tsx';
-import { placeLink } from './location.ts';
+import { placeLink } from './place.ts';
 
 export interface PageEntry {
   readonly name: string;

@@ -37,9 +37,8 @@ export function drawChart(node: HTMLElement, data: uPlot.AlignedData, options: P
 }
 
 function uplotOptions(node: HTMLElement, options: PlotOptions): uPlot.Options {
-  const style = getComputedStyle(node);
-  const value = (name: string): string => style.getPropertyValue(name).trim();
-  const axis = { stroke: value('--text-soft'), font, ticks: { show: false } };
+  const colour = (css: string): string => colourOf(node, css);
+  const axis = { stroke: colour('var(--text-soft)'), font, ticks: { show: false } };
   return {
     width: Math.max(80, node.clientWidth),
     height: options.height,
@@ -60,26 +59,36 @@ function uplotOptions(node: HTMLElement, options: PlotOptions): uPlot.Options {
       { ...axis, grid: { show: false }, size: 24, space: 70, values: (_plot, times) => times.map(timeLabel) },
       {
         ...axis,
-        grid: { stroke: value('--line-faint'), width: 1 },
+        grid: { stroke: colour('var(--line-faint)'), width: 1 },
         size: 66,
         space: 34,
         values: (_plot, values) => values.map(options.format),
       },
     ],
-    series: [{}, ...options.colours.map((name) => seriesOptions(value(name), value('--surface'), options))],
+    series: [{}, ...options.colours.map((name) => seriesOptions(`var(${name})`, colour, options))],
   };
 }
 
 /** Layers of a stack are painted over each other, the highest first, with a line between them. */
 function seriesOptions(
-  colour: string,
-  surface: string,
+  css: string,
+  colour: (css: string) => string,
   { stacked, colours }: Pick<PlotOptions, 'stacked' | 'colours'>,
 ): uPlot.Series {
-  if (stacked) return { stroke: surface, width: 1, fill: colour, points: { show: false } };
+  const points = { show: false };
+  if (stacked) return { stroke: colour('var(--surface)'), width: 1, fill: colour(css), points };
   // What is under several lines would mix to a colour that means nothing.
-  const fill = colours.length === 1 ? { fill: `${colour}1f` } : {};
-  return { stroke: colour, width: 2, points: { show: false }, ...fill };
+  const fill = colours.length === 1 ? { fill: colour(`color-mix(in srgb, ${css} 12%, transparent)`) } : {};
+  return { stroke: colour(css), width: 2, points, ...fill };
+}
+
+/** A canvas knows no custom properties, and neither light nor dark: what a style makes of a colour there. */
+function colourOf(node: HTMLElement, css: string): string {
+  const before = node.style.color;
+  node.style.color = css;
+  const { color } = getComputedStyle(node);
+  node.style.color = before;
+  return color;
 }
 
 const minute = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });

@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
-import { goTo, placeLink } from './location.ts';
+import { goTo } from './location.ts';
 import { pages } from './navigation.tsx';
+import { placeLink } from './place.ts';
 
 /** How long `g` waits for the letter of a page. */
 const secondKeyMs = 1_500;

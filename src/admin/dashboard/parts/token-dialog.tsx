@@ -1,13 +1,13 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
+import { useChanges } from '../live/use-changes.ts';
 import { useServices } from '../live/use-live.ts';
 import { Dialog } from './dialog.tsx';
 
 /** Asks for the token where the server wants one. */
 export function TokenDialog() {
   const { tokens, stream } = useServices();
-  const [, redraw] = useState(0);
   const [text, setText] = useState('');
-  useEffect(() => tokens.subscribe(() => redraw((times) => times + 1)), [tokens]);
+  useChanges(tokens);
   const give = (event: Event): void => {
     event.preventDefault();
     if (text.trim() === '') return;

@@ -1,12 +1,12 @@
 import type { Route, RouteTarget } from '../admin-api/answers.ts';
-import { place } from '../words/places.ts';
+import { endpoint } from '../words/endpoints.ts';
 
 /** What a route takes, in short pieces: `:8443`, `a.test`, `/api/*`. */
 export function matchWords({ match, listeners }: Route): string[] {
   const { domains, path, methods, clientIp, headers, protocol } = match;
   return [
     protocol,
-    ...listeners.map(({ address, port }) => place(address, port)),
+    ...listeners.map(({ address, port }) => endpoint(address, port)),
     ...(domains ?? []),
     ...(path ?? []),
     ...(methods ?? []),
@@ -43,5 +43,5 @@ export function targetsOf({ action }: Route): readonly RouteTarget[] {
 export function targetPlace({ host, port, socket }: RouteTarget): string {
   if (socket !== null) return socket;
   if (host === 'function' || typeof port !== 'number') return `${host}:${port}`;
-  return place(host ?? '', port);
+  return endpoint(host ?? '', port);
 }

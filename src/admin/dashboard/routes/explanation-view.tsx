@@ -4,9 +4,10 @@ const outcomes = { chosen: 'chosen', lost: 'lost', 'no-match': 'no match' } as c
 
 /** Which route wins, and why the others do not. */
 export function ExplanationView({ explanation }: { explanation: Explanation }) {
-  const { route, listener, candidates, outcome } = explanation;
+  const { route, listener, candidates, outcome, story } = explanation;
   return (
     <div class="explanation" role="status">
+      {story !== undefined && <p class="story">{story}</p>}
       <p>
         {route === null ? (
           <strong>No route takes it{outcome === undefined ? '' : ` (${outcome})`}.</strong>

@@ -2,7 +2,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { PoolRow } from '../../live/messages.ts';
 import type { Route } from '../admin-api/answers.ts';
 import { keptRates, type RouteFigures } from '../live/route-traffic.ts';
-import { placeLink } from '../parts/location.ts';
+import { placeLink } from '../parts/place.ts';
 import { Sparkline } from '../parts/sparkline.tsx';
 import { byteRate, bytes, count } from '../words/amounts.ts';
 import { actionWords, matchWords } from './describe-route.ts';

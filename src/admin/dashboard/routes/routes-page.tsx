@@ -1,7 +1,7 @@
 import type { Route } from '../admin-api/answers.ts';
 import { useAnswer } from '../admin-api/use-answer.ts';
 import { useLive } from '../live/use-live.ts';
-import type { Place } from '../parts/location.ts';
+import type { Place } from '../parts/place.ts';
 import { ExplainForm } from './explain-form.tsx';
 import { RouteCard } from './route-card.tsx';
 
