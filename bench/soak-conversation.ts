@@ -11,15 +11,28 @@ export interface Place {
   readonly port: number;
   readonly secure: boolean;
   readonly connected: () => void;
+  /** It ended before anything told that it was open: the kernel may have opened it all the same. */
+  readonly unheard: () => void;
 }
 
-/** A socket whose TCP connection is told of once it is open. */
-export function open({ port, secure, connected }: Place, alpn: readonly string[] = ['http/1.1']): Socket {
+/** Tells what became of a socket's connection, once. */
+export function witness(socket: Socket, { connected, unheard }: Place): void {
+  const close = (): void => unheard();
+  socket.once('close', close).once('connect', () => {
+    socket.off('close', close);
+    connected();
+  });
+}
+
+/** A socket whose TCP connection is told of. */
+export function open(place: Place, alpn: readonly string[] = ['http/1.1']): Socket {
+  const { port, secure } = place;
   const host = '127.0.0.1';
   const socket = secure
     ? connectTls({ port, host, servername: serverName, rejectUnauthorized: false, ALPNProtocols: [...alpn] })
     : connect({ port, host });
-  socket.once('connect', connected).on('error', () => undefined);
+  witness(socket, place);
+  socket.on('error', () => undefined);
   return socket;
 }
 

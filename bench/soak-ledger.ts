@@ -23,6 +23,8 @@ export class Ledger {
   readonly failures: string[] = [];
   /** TCP connections that clients have seen open. */
   connected = 0;
+  /** Connections of which nobody heard whether they were opened. */
+  unheard = 0;
   readonly #outages: { from: number; to: number }[] = [];
 
   outageBegins(): void {

@@ -4,7 +4,7 @@ import http2 from 'node:http2';
 import https from 'node:https';
 import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
-import { open, type Place } from './soak-conversation.ts';
+import { open, type Place, witness } from './soak-conversation.ts';
 import type { Outcome } from './soak-ledger.ts';
 import { knownBytes, longestBytes, serverName } from './soak-protocol.ts';
 
@@ -127,11 +127,11 @@ export class Http1Client {
     });
     if (this.#told.has(socket)) return;
     this.#told.add(socket);
+    if (!socket.connecting) return this.#place.connected();
+    witness(socket, this.#place);
     await new Promise<void>((resolve, reject) => {
-      if (!socket.connecting) return resolve();
-      socket.once('connect', resolve).once('error', reject);
+      socket.once('connect', resolve).once('close', () => reject(new Error('closed before it was open')));
     });
-    this.#place.connected();
   }
 
   close(): void {
