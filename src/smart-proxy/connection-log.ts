@@ -1,20 +1,23 @@
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { Storm } from '../base/storm.ts';
-import { type ConnectionState, reasonInitiators, type TerminationReason } from '../base/termination.ts';
+import { reasonInitiators, type TerminationReason } from '../base/termination.ts';
 import type { ConnectionObserver } from '../connection/connection-observer.ts';
 import type { ConnectionRecord } from '../connection/connection-record.ts';
 import { summarize } from '../connection/record-summary.ts';
 
-/** So many that came to nothing for one reason have lines of their own in a second. */
+/** So many that are rejected for one reason have lines of their own in a second. */
 const individually = 20;
 
-/** A connection that ended here has carried something. */
-const joinedPhases: ReadonlySet<ConnectionState> = new Set<ConnectionState>(['established', 'half-closed']);
+/** Whoever opens connections can make as many of these as he likes. */
+const rejections: ReadonlySet<TerminationReason> = new Set<TerminationReason>([
+  ...(['no-route', 'blocked', 'connection-limit', 'rate-limit'] as const),
+  ...(['invalid-proxy-header', 'invalid-hello', 'initial-data-too-large', 'tls-handshake-failed'] as const),
+]);
 
 /**
- * One line for each ended connection, however it ended: a health check is no error (L21). Only
- * where many come to nothing (rejected, or their target is away) the rest of a second is a count.
+ * One line for each ended connection, however it ended: a health check is no error (L21). Only of
+ * a flood that is rejected the rest of a second is a count.
  */
 export class ConnectionLog implements ConnectionObserver {
   readonly #log: Logger;
@@ -33,8 +36,8 @@ export class ConnectionLog implements ConnectionObserver {
 
   ended(record: ConnectionRecord): void {
     if (!this.enabled) return;
-    const { reason = 'internal-error', phase = 'accepted' } = record.termination ?? {};
-    if (joinedPhases.has(phase) || this.#storm.add(reason, record))
+    const reason = record.termination?.reason ?? 'internal-error';
+    if (!rejections.has(reason) || this.#storm.add(reason, record))
       this.#log.info('connection-closed', { ...summarize(record) });
   }
 

@@ -46,7 +46,7 @@ test('top shows what happens in 80×24, ends a connection, and leaves the termin
   const held = await hold(scene, scene.port);
   await hold(scene, await scene.proxy.portOf('database'), 'x'.repeat(5_000));
   await terminal.run('echo what was before');
-  await terminal.shows(/^what was before/m);
+  await terminal.shows(/^what was before\n\$$/m);
   await terminal.run(top);
   const screen = await terminal.shows(/127\.0\.0\.1 +web +established +5 B +5 B/);
   const lines = screen.split('\n');
@@ -96,6 +96,7 @@ for (const signal of ['SIGKILL', 'SIGTERM', 'SIGHUP', 'SIGINT'] as const) {
     const scene = await start(t);
     const terminal = await Tmux.start(scene.workspace, { SMARTPROXY_ADMIN: scene.admin });
     await terminal.run('echo what was before; stty -a > before');
+    await terminal.shows(/^what was before\n\$$/m);
     await terminal.run(top);
     await terminal.shows(/is ready/);
     assert.deepEqual(await terminal.modes(), { alternate: true, cursor: false });
