@@ -82,7 +82,11 @@ export class Engine {
     this.#pools = this.#createPools(services);
     this.#http1 = new Http1Server({ clock, manager, deadlines: this.#deadlines, staging: resources.staging });
     this.#http2 = new Http2Server({ clock, manager, deadlines: this.#deadlines, resources });
-    this.#sites = new SiteRequests(() => this.#configuration.index);
+    this.#sites = new SiteRequests({
+      routes: () => this.#configuration.index,
+      certificates: () => this.#configuration.certificates,
+      trustForwarded: () => this.#trusted,
+    });
     this.#forwarder = new Forwarder(this.#forwarderServices(services), this.#sites.match);
     this.tracking = new ConnectionTracking(clock, () => this.#pools.statistics);
     this.endpoint = new TerminatingEndpoint({

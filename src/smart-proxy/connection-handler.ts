@@ -177,12 +177,7 @@ export class ConnectionHandler {
     const { manager, security } = this.#services;
     if (!manager.transition(record, 'routing')) return;
     const table = this.#tableOf(record);
-    const route = table?.match({
-      clientIp: record.clientAddress.ip,
-      kind: first?.kind ?? 'none',
-      serverName: first?.hello?.serverName ?? null,
-      alpn: first?.hello?.alpn ?? [],
-    });
+    const route = table === undefined ? undefined : routeOf(table, record, first);
     if (first !== null && table !== undefined && this.#isChallenge(record, table, first, route)) return;
     if (table === undefined || route === undefined) return this.#noRoute(record, table, first);
     manager.setRoute(record, route);
@@ -291,6 +286,25 @@ const tokenRequest = Buffer.from(`GET ${challengePath('')}`);
 
 function asksForToken({ kind, bytes }: FirstBytes): boolean {
   return kind === 'http' && tokenRequest.equals(bytes.subarray(0, tokenRequest.length));
+}
+
+/**
+ * What nobody else takes and begins like nothing that is known goes to who reads requests, if
+ * somebody does: an empty line before one is no fault (RFC 9112 §2.2), and others are told theirs.
+ */
+function routeOf(
+  table: PortTable,
+  { clientAddress }: ConnectionRecord,
+  first: FirstBytes | null,
+): ResolvedRoute | undefined {
+  const query = {
+    clientIp: clientAddress.ip,
+    serverName: first?.hello?.serverName ?? null,
+    alpn: first?.hello?.alpn ?? [],
+  };
+  const route = table.match({ ...query, kind: first?.kind ?? 'none' });
+  if (route !== undefined || first?.kind !== 'other' || first.unwantedProxyHeader) return route;
+  return table.match({ ...query, kind: 'http' });
 }
 
 function speaksOnlyTls(table: PortTable): boolean {

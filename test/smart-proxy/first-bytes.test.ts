@@ -274,6 +274,36 @@ test('clear-text HTTP on a TLS port is answered with a 400, and garbage is close
 });
 
 // T10
+test('what an HTTP port cannot understand is answered with an error, and an empty line is no fault', async (t) => {
+  const stage = scoped(t, new Stage());
+  const staged = await stage.proxy([
+    {
+      name: 'http',
+      match: { ports: 0, address: '127.0.0.1', protocol: 'http' },
+      action: { type: 'respond', status: 200, body: 'ok' },
+    },
+  ]);
+  const garbage = { 'get / HTTP/1.1\r\n\r\n': 501, '\0\x01\x02\x03': 400, 'SSH-2.0-x\r\n': 400 };
+  for (const [index, [bytes, status]] of Object.entries(garbage).entries()) {
+    const client = stage.connect(staged.port, { allowHalfOpen: false }).send(bytes);
+    assert.equal(await client.ending(), 'fin', bytes);
+    assert.match(client.text, new RegExp(`^HTTP/1\\.1 ${status} `), bytes);
+    const ending = await staged.ended(index + 1);
+    assert.equal(ending.termination?.reason, 'invalid-request', bytes);
+  }
+  const early = stage.connect(staged.port, { allowHalfOpen: false });
+  early.send('\r\nGET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n');
+  assert.equal(await early.ending(), 'fin');
+  assert.match(early.text, /^HTTP\/1\.1 200 OK\r\n/);
+  // P3
+  const header = stage.connect(staged.port, { allowHalfOpen: false });
+  header.send('PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nGET / HTTP/1.1\r\nHost: a.test\r\n\r\n');
+  assert.equal(await header.ending(), 'fin');
+  assert.equal(header.text, '');
+  assert.equal((await staged.ended(5)).termination?.reason, 'no-route');
+});
+
+// T10
 test('TLS on a plain TCP port is relayed as the bytes that it is', async (t) => {
   const stage = scoped(t, new Stage());
   const backend = await stage.echo();
@@ -320,17 +350,18 @@ test('health checks that connect and close leave no record and one quiet line ea
   const backend = await stage.backend(({ socket }) => socket.on('end', () => socket.end()));
   const staged = await stage.proxy([tls('a.test', backend.port), tcp(backend.port)]);
   const names = ['a.test', 'tcp'];
-  for (let round = 0; round < 60; round++) {
+  // From more in a second the log makes a count.
+  for (let round = 0; round < 20; round++) {
     const client = await stage.connect(staged.portOf(names[round % 2] as string)).connected();
     client.socket.destroy();
     await client.gone();
   }
-  await staged.ended(60);
+  await staged.ended(20);
   await eventually('the backend has nobody', () => backend.peers.every(({ closed }) => closed));
   const lines = staged.log.filter(({ event }) => event !== 'ready');
   assert.deepEqual(
     [lines.length, ...new Set(lines.map(({ level, event }) => `${level} ${event}`))],
-    [60, 'info connection-closed'],
+    [20, 'info connection-closed'],
   );
-  assert.deepEqual(staged.reasons(), { 'client-closed': 60 });
+  assert.deepEqual(staged.reasons(), { 'client-closed': 20 });
 });

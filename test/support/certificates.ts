@@ -10,12 +10,21 @@ export interface TestCertificate {
   key: string;
 }
 
-/** A certificate for one name, signed by itself: who trusts it trusts that name only. */
-export async function selfSigned(workspace: Workspace, name: string): Promise<TestCertificate> {
+/** A certificate for one name (and others), signed by itself: who trusts it trusts that name only. */
+export async function selfSigned(
+  workspace: Workspace,
+  name: string,
+  others: readonly string[] = [],
+): Promise<TestCertificate> {
   const [certFile, keyFile] = [workspace.path(`${name}.crt`), workspace.path(`${name}.key`)];
   await workspace.run(programPath('openssl'), [
     ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'],
-    ...['-subj', `/CN=${name}`, '-addext', `subjectAltName=DNS:${name}`],
+    ...[
+      '-subj',
+      `/CN=${name}`,
+      '-addext',
+      `subjectAltName=${[name, ...others].map((each) => `DNS:${each}`).join()}`,
+    ],
     ...['-out', certFile, '-keyout', keyFile],
   ]);
   return {

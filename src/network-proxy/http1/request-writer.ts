@@ -34,7 +34,8 @@ export class RequestWriter {
       copyRequestHead(http1, { drop, target, host: authority }, out);
     }
     out.add(changes.added.lines);
-    if (request.upgrade !== null) out.add(upgradeLines(request.upgrade));
+    // With a body it is a request like any other: nobody could tell where the other protocol begins.
+    if (request.upgrade !== null && !hasBody) out.add(upgradeLines(request.upgrade));
     if (this.#chunking && http1 === null) out.add(chunkedLine);
     out.add(emptyLine);
     out.complete(more && hasBody);

@@ -111,6 +111,7 @@ test('an upgrade with a body is a request like any other: its body is a body, an
   const client = RawPeer.connect(stage.port);
   client.send(upgrade.replace('\r\n\r\n', '\r\nContent-Length: 4\r\n\r\nbody'));
   await client.reads('HTTP/1.1 502 Bad Gateway');
+  assert.doesNotMatch(backend.peers[0]!.text, /upgrade/i);
   client.socket.destroy();
   await backend.close();
   await stage.close();
