@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { resolveOptions } from '../../src/config/resolve.ts';
 import type { Match, Route, SmartProxyOptions } from '../../src/config/schema.ts';
-import { completeMachine, problemsOf, route, warningsOf } from './samples.ts';
+import { machine, problemsOf, route, warningsOf } from './samples.ts';
 
 type Acme = NonNullable<NonNullable<SmartProxyOptions['certificates']>['acme']>;
 type Certificate = 'auto' | 'local' | 'unsaid';
@@ -21,16 +21,13 @@ function secure(
 }
 
 function problems(routes: Route[], acme?: object): string[] {
-  return problemsOf(
-    { routes, ...(acme !== undefined && { certificates: { acme: acme as Acme } }) },
-    completeMachine,
-  );
+  return problemsOf({ routes, ...(acme !== undefined && { certificates: { acme: acme as Acme } }) }, machine);
 }
 
 test('names need nothing more, and get the certificate that they ask for', () => {
   assert.deepEqual(problems([secure(['a.example', 'b.example'])]), []);
   assert.deepEqual(problems([secure('a.example', 'unsaid')]), []);
-  const { options } = resolveOptions({ routes: [secure('a.example')] }, completeMachine);
+  const { options } = resolveOptions({ routes: [secure('a.example')] }, machine);
   assert.equal(options.certificates.acme, null);
 });
 
@@ -52,7 +49,7 @@ test('any name needs somebody to ask; where nothing is said, local names have on
     ]);
     assert.deepEqual(problems([secure(domains)], { ask: () => true }), []);
     assert.deepEqual(problems([secure(domains, 'local')]), []);
-    assert.deepEqual(warningsOf({ routes: [secure(domains, 'unsaid')] }, completeMachine), [
+    assert.deepEqual(warningsOf({ routes: [secure(domains, 'unsaid')] }, machine), [
       "routes[0].action.tls.certificate: is not given: only localhost, *.localhost, *.test and addresses get one here (write domains, certificates.acme.ask, certificate: 'local', or give files)",
     ]);
   }
@@ -77,7 +74,7 @@ test('DNS-01 needs a hook, and HTTP-01 a port that is read', () => {
   const clear = route({ name: 'clear', match: { ports: 80, protocol: 'http' } });
   const certificates = { acme: { challenge: 'http-01' } } as const;
   const warnings = (...routes: Route[]) =>
-    warningsOf({ routes: [secure('a.example'), ...routes], certificates }, completeMachine);
+    warningsOf({ routes: [secure('a.example'), ...routes], certificates }, machine);
   assert.deepEqual(warnings(plain), [
     "routes[1].match.ports: 'plain' takes port 80 and does not read HTTP, so 'http-01' cannot be answered there (write protocol: 'http', or challenge: 'tls-alpn-01')",
   ]);
