@@ -23,11 +23,11 @@ export function respondAnswer({ status, headers, body }: Respond): LocalAnswer {
   return { status, fields, body: Buffer.from(body), close: false };
 }
 
-/** What an authority asked for (RFC 8555 §8.3). */
+/** What an authority asked for (RFC 8555 §8.3). It asks no more on the connection, and would leave it open. */
 export function challengeAnswer(keyAuthorization: string): LocalAnswer {
   const fields: Field[] = [
     ['Content-Type', 'application/octet-stream'],
     ['Cache-Control', 'no-store'],
   ];
-  return { status: 200, fields, body: Buffer.from(keyAuthorization), close: false };
+  return { status: 200, fields, body: Buffer.from(keyAuthorization), close: true };
 }

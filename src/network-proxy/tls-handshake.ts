@@ -14,7 +14,7 @@ import type { ConnectionManager } from '../connection/connection-manager.ts';
 import type { ConnectionOwner, ConnectionRecord } from '../connection/connection-record.ts';
 import { reasonOfFailure } from '../connection/ending-policy.ts';
 import type { TimeoutManager } from '../connection/timeout-manager.ts';
-import { internalErrorAlert } from '../first-bytes/refusals.ts';
+import { internalErrorAlert, unrecognizedNameAlert } from '../first-bytes/refusals.ts';
 import type { TransportResources } from '../transport/socket-transport.ts';
 import type { SocketBackedTransport } from '../transport/transport-factory.ts';
 import type { Meter } from './access-log.ts';
@@ -136,9 +136,9 @@ export class TlsHandshake implements ConnectionOwner, TransportListener, ServerH
     this.#handOver({ certificate, authorities });
   }
 
-  /** There is nothing to show. The log tells why, and the client that it is not its fault. */
+  /** There is nothing to show. The log tells why, and the client whether it asked for what it may not have. */
   #refuse(error: SmartProxyError): void {
-    this.#record.client.write(internalErrorAlert);
+    this.#record.client.write(error.source === 'client' ? unrecognizedNameAlert : internalErrorAlert);
     this.#end('tls-handshake-failed', error);
   }
 

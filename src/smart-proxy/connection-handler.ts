@@ -96,8 +96,15 @@ export class ConnectionHandler {
     record.listener = entrance.key;
     if (trusted) security.holdProcess(record);
     else security.hold(record);
-    if (trusted || table.needs(ip) === 'first-bytes') this.#readFirstBytes(record, table, trusted);
+    if (trusted || this.#needsBytes(table, ip)) this.#readFirstBytes(record, table, trusted);
     else this.#route(record, null);
+  }
+
+  /** Who has no route may still be an authority that an order of ours waits for. */
+  #needsBytes(table: PortTable, clientIp: string): boolean {
+    if (table.needs(clientIp) === 'first-bytes') return true;
+    if (this.#services.challenges()?.waiting !== true) return false;
+    return table.match({ clientIp, kind: 'none', serverName: null, alpn: [] }) === undefined;
   }
 
   /** Undefined once a reload took the listener away: the connection was accepted just before. */
@@ -149,7 +156,7 @@ export class ConnectionHandler {
       return null;
     }
     security.hold(record);
-    return { detect: table.needs(ip) === 'first-bytes' };
+    return { detect: this.#needsBytes(table, ip) };
   }
 
   /** The middle of the way, for connections whose beginning was read elsewhere too. */

@@ -15,6 +15,7 @@ const programs = {
   haproxy: 'haproxy',
   ip: 'iproute2',
   iperf3: 'iperf3',
+  mount: 'mount',
   nft: 'nftables',
   nghttp: 'nghttp2-client',
   nginx: 'nginx',
@@ -31,6 +32,7 @@ const programs = {
   ssh: 'openssh-client',
   sshd: 'openssh-server',
   tmux: 'tmux',
+  unshare: 'util-linux',
   'update-ca-certificates': 'ca-certificates',
   wrk: 'wrk',
 } as const;

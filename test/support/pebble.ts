@@ -1,5 +1,4 @@
 /** Pebble, Let's Encrypt's small authority for tests, with the DNS that it believes in. */
-import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { systemClock } from '../../src/base/clock.ts';
@@ -35,7 +34,7 @@ export class Pebble {
   readonly program: RunningProgram;
   readonly #root: string;
   readonly #managementPort: number;
-  readonly #dnsManagementPort: number;
+  readonly dnsManagementPort: number;
 
   private constructor(parts: {
     ports: Ports;
@@ -51,7 +50,7 @@ export class Pebble {
     this.program = program;
     this.#root = readFileSync(rootFile, 'utf8');
     this.#managementPort = ports.management;
-    this.#dnsManagementPort = ports.dnsManagement;
+    this.dnsManagementPort = ports.dnsManagement;
   }
 
   static async start(workspace: Workspace, options: PebbleOptions = {}): Promise<Pebble> {
@@ -73,12 +72,6 @@ export class Pebble {
     return this.#get('/roots/0');
   }
 
-  /** What Pebble itself knows of a certificate that it issued. */
-  async statusOf(certificate: string): Promise<string> {
-    const serial = new X509Certificate(certificate).serialNumber.toLowerCase();
-    return (JSON.parse(await this.#get(`/cert-status-by-serial/${serial}`)) as { Status: string }).Status;
-  }
-
   /** Certificates that it has issued so far, by its own log. */
   get issued(): number {
     return [...this.program.output.matchAll(/Issued certificate serial/g)].length;
@@ -91,7 +84,7 @@ export class Pebble {
 
   /** Sets or clears a TXT record. */
   async dns(what: 'set-txt' | 'clear-txt' | 'set-cname', body: object): Promise<void> {
-    const answer = await fetch(`http://127.0.0.1:${this.#dnsManagementPort}/${what}`, {
+    const answer = await fetch(`http://127.0.0.1:${this.dnsManagementPort}/${what}`, {
       method: 'POST',
       body: JSON.stringify(body),
     });

@@ -23,6 +23,8 @@ import { VisitQueue } from './visit-queue.ts';
 /** Files that are read at once. */
 const maxLoads = 32;
 const defaultVisits = 10;
+/** What an interrupted order may take to clear up behind itself. */
+const closeMs = 10_000;
 /** Those who ask for it wait for a minute at most. */
 const renewWaitMs = 45_000;
 
@@ -88,6 +90,7 @@ export class AcmeCertificates implements AutomaticCertificates {
         isOnlyAuthority: settings.directories.length === 1,
       }),
       solver: new ChallengeSolver({ clock, log, pending, port, httpPort, dns, dnsServers }),
+      isWanted: async (managed) => this.#demand === null || this.#demand.isStillWanted(managed),
       onIssued: (managed, renewal) => this.#tellIssued(managed, renewal),
       onFailed: (managed, error) => this.#tellFailed(managed, error),
       onReplaced: (before) => this.#services.replaced(before),
@@ -225,9 +228,7 @@ export class AcmeCertificates implements AutomaticCertificates {
   }
 
   async #visit(managed: ManagedCertificate): Promise<void> {
-    if (this.#ending.signal.aborted) return;
-    if (this.#demand !== null && !(await this.#demand.isStillWanted(managed))) return;
-    await this.#keeper.visit(managed, this.#ending.signal);
+    if (!this.#ending.signal.aborted) await this.#keeper.visit(managed, this.#ending.signal);
   }
 
   #visited(managed: ManagedCertificate): void {
@@ -259,13 +260,16 @@ export class AcmeCertificates implements AutomaticCertificates {
 
   /**
    * Orders nothing any more, takes back what authorities could ask for, and gives up its locks.
-   * Certificates go on being shown; orders are taken up where they were left. Never rejects.
+   * Certificates go on being shown; orders are taken up where they were left. A DNS hook that hangs
+   * is not waited for. Never rejects.
    */
   async close(): Promise<void> {
     this.#ending.abort();
     this.#times.close();
     this.#shown.close();
-    await this.#queue.close();
+    const { promise: longEnough, resolve } = Promise.withResolvers<void>();
+    const timer = this.#services.clock.setTimer(closeMs, resolve);
+    await Promise.race([this.#queue.close(), longEnough]).finally(() => timer.cancel());
     this.#connection.close();
   }
 }

@@ -100,6 +100,26 @@ export class AcmeClient {
     return { url: locationOf(answer, newOrder), order: readResource('order', answer.text, newOrder) };
   }
 
+  /**
+   * Addresses of the account's orders (RFC 8555 §7.1.2.1), as far as the authority lists them: some
+   * do not at all.
+   */
+  async listOrders(maxPages: number, signal: AbortSignal): Promise<string[]> {
+    const account = readResource(
+      'account',
+      (await this.#post(this.#kid ?? '', null, signal)).text,
+      this.#directoryUrl,
+    );
+    const found: string[] = [];
+    let next = account.orders;
+    for (let page = 0; page < maxPages && next !== undefined; page++) {
+      const answer = await this.#post(next, null, signal);
+      found.push(...readResource('list of orders', answer.text, next).orders);
+      next = nextPage(answer);
+    }
+    return found;
+  }
+
   order(url: string, signal: AbortSignal): Promise<Polled<Order>> {
     return this.#get('order', url, signal);
   }
@@ -150,6 +170,12 @@ function locationOf({ headers }: AuthorityAnswer, from: string): string {
   const { location } = headers;
   if (location?.startsWith('https://')) return location;
   throw invalidAnswer(from, 'its answer has no Location');
+}
+
+/** RFC 8288. */
+function nextPage({ headers }: AuthorityAnswer): string | undefined {
+  const link = Array.isArray(headers.link) ? headers.link.join(',') : (headers.link ?? '');
+  return /<(https:[^>]+)>\s*;[^,]*rel="?next"?/.exec(link)?.[1];
 }
 
 function noDirectory(url: string, { status }: AuthorityAnswer, retryAfterMs: number | null): AcmeError {

@@ -47,8 +47,10 @@ export class AuthorityConnection {
   constructor({ clock, root, userAgent }: AuthorityConnectionOptions) {
     this.#clock = clock;
     this.#userAgent = userAgent;
-    const ca = root === null ? {} : { ca: [...tls.getCACertificates('default'), root] };
-    this.#agent = new https.Agent({ keepAlive: true, maxSockets, ...ca });
+    const ca = root === null ? undefined : [...tls.getCACertificates('default'), root];
+    // Read once: as `ca` the roots would be a part of the name by which the agent knows a connection.
+    const secureContext = tls.createSecureContext({ ca });
+    this.#agent = new https.Agent({ keepAlive: true, maxSockets, secureContext });
   }
 
   /** Rejects with `acme-unreachable`, or `acme-interrupted` once the signal is aborted. Any status is an answer. */

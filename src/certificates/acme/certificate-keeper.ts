@@ -4,7 +4,7 @@ import type { Logger } from '../../base/logger.ts';
 import type { Certificate } from '../certificate.ts';
 import type { Accounts } from './accounts.ts';
 import type { AcmeClient } from './acme-client.ts';
-import { AcmeError, isInterruption } from './acme-error.ts';
+import { AcmeError, type AcmeErrorCode, isInterruption } from './acme-error.ts';
 import type { AcmeSettings } from './acme-settings.ts';
 import type { AuthorityConnection } from './authority-connection.ts';
 import type { CertificateStore } from './certificate-store.ts';
@@ -23,6 +23,8 @@ export interface KeeperOptions {
   readonly accounts: Accounts;
   readonly connection: AuthorityConnection;
   readonly solver: ChallengeSolver;
+  /** Asked before an order. False: it was given up. Never rejects. */
+  readonly isWanted: (managed: ManagedCertificate) => Promise<boolean>;
   readonly onIssued: (managed: ManagedCertificate, isRenewal: boolean) => void;
   readonly onFailed: (managed: ManagedCertificate, error: SmartProxyError) => void;
   /** Another certificate serves from now on. */
@@ -56,8 +58,9 @@ export class CertificateKeeper {
     try {
       if (!managed.forced) await this.load(managed);
       if (managed.isAskDue) await this.#ask(managed, signal);
-      if (managed.kept?.version === null && managed.isOrderDue) await this.#saveLate(managed);
-      else if (managed.isOrderDue) await this.#orderOnce(managed, signal);
+      if (!managed.isOrderDue || !(await this.#options.isWanted(managed))) return;
+      if (managed.kept?.version === null) await this.#saveLate(managed);
+      else await this.#orderOnce(managed, signal);
     } catch (error) {
       if (isInterruption(error)) return;
       const known = error instanceof SmartProxyError ? error : unexpected(error);
@@ -109,7 +112,7 @@ export class CertificateKeeper {
   }
 
   async #order(managed: ManagedCertificate, signal: AbortSignal): Promise<void> {
-    const failures: SmartProxyError[] = [];
+    const failures: AcmeError[] = [];
     for (const directory of this.#options.settings.directories) {
       try {
         return await this.#orderFrom(directory, managed, signal);
@@ -119,22 +122,22 @@ export class CertificateKeeper {
         failures.push(error);
       }
     }
-    throw failures.length === 1 ? (failures[0] as SmartProxyError) : together(failures);
+    throw together(failures);
   }
 
   /** Ways of proving that cannot be gone here are followed by the next at once. */
   async #orderFrom(directory: string, managed: ManagedCertificate, signal: AbortSignal): Promise<void> {
-    const ways = inTurn(managed.plan.challenges, managed.renewal.failures);
-    for (const [index, challenge] of ways.entries()) {
+    const failures: AcmeError[] = [];
+    for (const challenge of inTurn(managed.plan.challenges, managed.renewal.way)) {
       try {
         return await this.#orderBy(challenge, directory, managed, signal);
       } catch (error) {
-        const isLast = index === ways.length - 1;
-        if (isLast || !(error instanceof AcmeError) || error.code !== 'challenge-unavailable') throw error;
-        const { names } = managed.plan;
-        this.#options.log.warn('acme-challenge-unavailable', { names, error: errorMessage(error) });
+        if (!(error instanceof AcmeError) || isInterruption(error)) throw error;
+        failures.push(error);
+        if (error.code !== 'challenge-unavailable') break;
       }
     }
+    throw together(failures);
   }
 
   async #orderBy(
@@ -244,18 +247,18 @@ export class CertificateKeeper {
   }
 }
 
-/** A way that led nowhere is followed by the next one in the next attempt. */
-function inTurn<Way>(ways: readonly Way[], failures: number): readonly Way[] {
-  const first = failures % ways.length;
+function inTurn<Way>(ways: readonly Way[], turn: number): readonly Way[] {
+  const first = turn % ways.length;
   return [...ways.slice(first), ...ways.slice(0, first)];
 }
 
-function together(failures: readonly SmartProxyError[]): AcmeError {
-  const message = failures.map(errorMessage).join('; then ');
-  const waits = failures.map((error) => (error instanceof AcmeError ? (error.retryAfterMs ?? 0) : 0));
+/** Everything that was tried, as one. It is tried again when the first of them allows it. */
+function together(failures: readonly AcmeError[]): AcmeError {
   const last = failures.at(-1) as AcmeError;
-  const details = { type: last.type, retryAfterMs: Math.min(...waits) || null };
-  return new AcmeError(last.code as 'acme-refused', message, details);
+  if (failures.length === 1) return last;
+  const message = failures.map(errorMessage).join('; then ');
+  const retryAfterMs = Math.min(...failures.map((failure) => failure.retryAfterMs ?? 0)) || null;
+  return new AcmeError(last.code as AcmeErrorCode, message, { type: last.type, retryAfterMs, cause: last });
 }
 
 function unexpected(error: unknown): SmartProxyError {

@@ -24,6 +24,8 @@ export function challengePath(token: string): string {
  * waiting for; null is not ours, and goes the way of everything else (C3). Never throws or rejects.
  */
 export interface ChallengeAnswers {
+  /** Whether an order of this process waits for an authority to ask. */
+  readonly waiting: boolean;
   /** The body for a token that is asked of a name (in lower case). */
   http(name: string, token: string): Answer<string>;
   /** The certificate that proves a name (in lower case). */

@@ -53,7 +53,7 @@ export class ManagedCertificate {
     this.plan = plan;
     this.#clock = clock;
     this.#settings = settings;
-    this.renewal = noRenewal(settings.fingerprint);
+    this.renewal = noRenewal(settings.fingerprint, 0);
     this.#lookAt = this.#soon(lookEveryMs);
   }
 
@@ -163,7 +163,7 @@ export class ManagedCertificate {
 
   /** A certificate came: its renewal begins anew. */
   begin(): void {
-    this.renewal = noRenewal(this.#settings.fingerprint);
+    this.renewal = noRenewal(this.#settings.fingerprint, this.renewal.way);
     this.#schedule(null);
   }
 
@@ -202,21 +202,24 @@ export class ManagedCertificate {
     const retryAfterMs = error instanceof AcmeError ? error.retryAfterMs : null;
     const delayMs = retryDelay(failures, retryAfterMs, this.#clock.random());
     const code = errorCode(error) ?? 'internal-error';
+    // A way that led nowhere is followed by the next one; one that was gone to its end is gone again.
+    const way = this.renewal.way + (code === 'acme-validation-failed' ? 1 : 0);
     this.renewal = {
       ...this.renewal,
       at: isoTime(this.#now),
       failures,
+      way,
       nextAttemptAt: isoTime(this.#now + delayMs),
       lastError: { code, message: errorMessage(error), at: isoTime(this.#now) },
     };
   }
 }
 
-function noRenewal(settings: string): Renewal {
+function noRenewal(settings: string, way: number): Renewal {
   return {
     at: isoTime(0),
     ...{ version: null, renewAt: null, suggestion: null, askAgainAt: null },
-    ...{ failures: 0, nextAttemptAt: null, lastError: null, settings },
+    ...{ failures: 0, nextAttemptAt: null, way, lastError: null, settings },
   };
 }
 

@@ -85,15 +85,27 @@ export class OnDemandCertificates {
     return managed;
   }
 
-  /** Before a renewal: whether clients still come for it, and whoever is asked still allows it. */
+  /**
+   * Before an order, for all certificates: whether clients still come for the name and, where it is
+   * to be renewed, whoever is asked still allows it. One that could not be had is tried again for
+   * those who come again.
+   */
   async isStillWanted(managed: ManagedCertificate): Promise<boolean> {
-    const { clock, policy, signal, log } = this.#options;
+    if (!this.has(managed) || managed.forced) return true;
+    const { kept, renewal, usedAt } = managed;
+    if (kept === null) {
+      const failedAt = renewal.lastError === null ? 0 : Date.parse(renewal.lastError.at);
+      return usedAt >= failedAt || this.#giveUp(managed, 'no client asks for it');
+    }
+    const isUsed = this.#options.clock.wallTime() - usedAt < forgottenAfterMs;
+    if (!isUsed) return this.#giveUp(managed, 'no client asks for it any more');
+    const refusal = await this.#options.policy.refusal(nameOf(managed), false, this.#options.signal);
+    return refusal?.code !== 'certificate-not-allowed' || this.#giveUp(managed, refusal.message);
+  }
+
+  #giveUp(managed: ManagedCertificate, why: string): false {
     const name = nameOf(managed);
-    if (!this.has(managed) || managed.kept === null || !managed.isOrderDue || managed.forced) return true;
-    const isUsed = clock.wallTime() - managed.usedAt < forgottenAfterMs;
-    const refusal = isUsed ? await policy.refusal(name, false, signal) : null;
-    if (isUsed && refusal?.code !== 'certificate-not-allowed') return true;
-    log.info('certificate-given-up', { name, why: refusal?.message ?? 'no client asks for it any more' });
+    this.#options.log.info('certificate-given-up', { name, why });
     this.#drop(name, managed);
     return false;
   }

@@ -11,6 +11,7 @@ import { generateCertificateKey, type KeyType, writeCertificateRequest } from '.
 import type { CertificateStore } from './certificate-store.ts';
 import type { ChallengeType } from './challenge-answers.ts';
 import type { ChallengeSolver } from './challenge-solver.ts';
+import { findLostOrder } from './lost-order.ts';
 import { pollDelays, untilSettled } from './polling.ts';
 import { describeProblem, invalidAnswer, type Order, problemType } from './resources.ts';
 import type { PendingOrder } from './stored-documents.ts';
@@ -88,20 +89,28 @@ export class OrderRun {
     const { store, clock, log } = this.#services;
     const { id, names } = this.#job;
     const pending = await store.readOrder(id);
-    if (pending === null || pending.url === '' || pending.directory !== this.#directory) return null;
+    if (pending === null || pending.directory !== this.#directory) return null;
     const isSame = JSON.stringify(pending.names) === JSON.stringify(names);
     const isOld = clock.wallTime() - Date.parse(pending.startedAt) > orderLivesMs;
     if (!isSame || isOld) return null;
+    const found = pending.url === '' ? await this.#findLost() : await this.#find(pending.url);
+    if (found === null) return null;
+    const { url, order } = found;
+    if (url !== pending.url) await store.updateOrder(id, { ...pending, url });
+    log.info('acme-order-taken-up', { names, order: url, status: order.status });
+    return { pending: { ...pending, url }, order };
+  }
+
+  #findLost(): Promise<{ url: string; order: Order } | null> {
+    return findLostOrder(this.#client, this.#job.names, this.#signal);
+  }
+
+  async #find(url: string): Promise<{ url: string; order: Order } | null> {
     try {
-      const { resource: order } = await this.#client.order(pending.url, this.#signal);
-      if (order.status === 'invalid') return null;
-      log.info('acme-order-taken-up', { names, order: pending.url, status: order.status });
-      return { pending, order };
+      const { resource: order } = await this.#client.order(url, this.#signal);
+      return order.status === 'invalid' ? null : { url, order };
     } catch (error) {
-      // It is not known any more.
-      if (error instanceof AcmeError && (error.code === 'acme-refused' || error.status === 404)) {
-        if (error.type !== 'accountDoesNotExist') return null;
-      }
+      if (isForgotten(error)) return null;
       throw error;
     }
   }
@@ -187,6 +196,12 @@ export class OrderRun {
       type,
     });
   }
+}
+
+/** The authority does not know the order any more; that it knows no account is another matter. */
+function isForgotten(error: unknown): boolean {
+  if (!(error instanceof AcmeError) || error.type === 'accountDoesNotExist') return false;
+  return error.code === 'acme-refused' || error.status === 404;
 }
 
 /** Whether an order can come to nothing any more, so that the next attempt makes a new one. */

@@ -45,6 +45,11 @@ const orderSchema = z.looseObject({
   expires: z.string().optional(),
 });
 
+/** Of an account, only where its orders are listed, which is optional in practice. */
+const accountSchema = z.looseObject({ orders: url.optional() });
+
+const orderListSchema = z.looseObject({ orders: z.array(url).max(10_000) });
+
 const challengeSchema = z.looseObject({
   type: z.string(),
   url,
@@ -78,7 +83,9 @@ export type RenewalInfo = z.output<typeof renewalInfoSchema>;
 
 const schemas = {
   directory: directorySchema,
+  account: accountSchema,
   order: orderSchema,
+  'list of orders': orderListSchema,
   challenge: challengeSchema,
   authorization: authorizationSchema,
   'renewal information': renewalInfoSchema,

@@ -9,7 +9,9 @@ const longestMs = 24 * 60 * 60 * 1000;
 export function retryAfterMs(value: string | undefined, nowMs: number): number | null {
   if (value === undefined) return null;
   const text = value.trim();
-  const waitMs = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - nowMs;
+  // Date.parse alone would take a lone number for a month.
+  const dateMs = / GMT$/.test(text) ? Date.parse(text) : Number.NaN;
+  const waitMs = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : dateMs - nowMs;
   if (Number.isNaN(waitMs)) return null;
   return Math.min(Math.max(waitMs, 0), longestMs);
 }

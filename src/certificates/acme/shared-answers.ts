@@ -31,6 +31,10 @@ export class SharedAnswers implements ChallengeAnswers {
     this.#options = options;
   }
 
+  get waiting(): boolean {
+    return this.#options.pending.size > 0;
+  }
+
   http(name: string, token: string): Answer<string> {
     const own = this.#options.pending.http(name, token);
     if (own !== null) return own;

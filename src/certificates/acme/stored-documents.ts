@@ -26,6 +26,8 @@ const renewalSchema = z.looseObject({
   /** Attempts since the last success. */
   failures: z.number().int().min(0),
   nextAttemptAt: time.nullable(),
+  /** Which of the ways to prove the names is tried first. */
+  way: z.number().int().min(0),
   lastError: z.looseObject({ code: z.string(), message: z.string(), at: time }).nullable(),
   /** Differs where the configuration is not the one that the attempts failed under. */
   settings: z.string(),

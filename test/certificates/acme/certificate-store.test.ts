@@ -25,7 +25,7 @@ async function certificate(name: string) {
 
 const renewal: Renewal = {
   ...{ at, version: null, renewAt: at, suggestion: null, askAgainAt: null },
-  ...{ failures: 2, nextAttemptAt: at, lastError: null, settings: 'x' },
+  ...{ failures: 2, nextAttemptAt: at, way: 1, lastError: null, settings: 'x' },
 };
 
 const order: PendingOrder = {

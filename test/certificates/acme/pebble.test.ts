@@ -5,9 +5,10 @@ import { eventually } from '../../support/eventually.ts';
 import { holdings, holdsNoMoreThan } from '../../support/nothing-left.ts';
 import { Pebble, type PebbleOptions } from '../../support/pebble.ts';
 import { accepts, freePort, Workspace } from '../../support/workspace.ts';
-import { curl, issued, ordering, site, startProxy } from './stage.ts';
+import { curl, failed, issued, ordering, site, startProxy } from './stage.ts';
 
 const before = holdings();
+const hmacKey = 'zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W';
 
 async function stage(t: TestContext, options: PebbleOptions = {}) {
   const workspace = Workspace.of(t, 'acme');
@@ -65,6 +66,23 @@ test('names, and a wildcard with its parent, are proved by DNS-01', async (t) =>
     assert.equal(await curl(workspace, pebble, port, name), `${says} says hello`);
   }
   assert.equal(pebble.issued, 2);
+});
+
+test('a slow authority that wants a customer’s account, refuses a name and nonces, gives the others', async (t) => {
+  if (!hasPrograms(t, 'pebble', 'curl')) return;
+  const tlsPort = await freePort();
+  const { workspace, pebble } = await stage(t, {
+    ...{ tlsPort, slowness: 2, badNonces: 40, blocked: ['blocked.example'] },
+    accountKeys: { 'kid-1': hmacKey },
+  });
+  const acme = ordering(pebble, { challenge: 'tls-alpn-01', eab: { keyId: 'kid-1', hmacKey } });
+  const routes = ['a.example', 'blocked.example', 'b.example'].map((name) => site(name, tlsPort));
+  const fixture = await startProxy(workspace, routes, acme);
+  const { code, error } = await failed(fixture, 'blocked.example');
+  assert.equal(code, 'acme-refused');
+  assert.match(String(error), /blocked\.example/);
+  await issued(fixture, ['a.example', 'b.example']);
+  assert.equal(await curl(workspace, pebble, tlsPort, 'b.example'), 'b.example says hello');
 });
 
 test('when all is over nothing is left', () => holdsNoMoreThan(before));
