@@ -75,6 +75,9 @@ const figures: readonly Figure[] = [
   },
   absolute('routing', 2),
   absolute('cleanup', 50),
+  ratio('observedSmall', 'unobserved', 0.95),
+  ratio('observedHttp', 'unobserved', 0.95),
+  absolute('scrape', 20),
   absolute('dashboardBrowser', 20),
   absolute('admin99', 50),
   overNodePeers('http', 3),
@@ -97,7 +100,7 @@ const figures: readonly Figure[] = [
   ratio('handOverBytes', 'tls-server', 1.1, 'at most'),
 ];
 
-const forwardedBytes: readonly Contestant[] = proxyNames;
+const forwardedBytes: readonly Contestant[] = [...proxyNames, 'unobserved'];
 const terminated: readonly Contestant[] = [...httpProxyNames, 'tls-server', 'loopback'];
 const lastOfBytes = Object.keys(quantities).indexOf('routing');
 

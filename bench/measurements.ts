@@ -2,8 +2,11 @@
 import type { HttpProxyName } from './http-proxies.ts';
 import type { ProxyName } from './proxies.ts';
 
-/** `tls-server` and `loopback` are what the hand-over is compared with. */
-export type Contestant = ProxyName | HttpProxyName | 'tls-server' | 'loopback';
+/**
+ * `tls-server` and `loopback` are what the hand-over is compared with; `unobserved` is SmartProxy
+ * without metrics, admin API and log.
+ */
+export type Contestant = ProxyName | HttpProxyName | 'tls-server' | 'loopback' | 'unobserved';
 
 export interface Quantity {
   readonly name: string;
@@ -22,6 +25,10 @@ export const quantities = {
   idle8000: { name: 'memory of an idle pair, 8,000 open', unit: 'KB', digits: 1 },
   cleanup: { name: 'event-loop delay p99 while 8,000 connections end', unit: 'ms', digits: 1 },
   cleanupReset: { name: 'event-loop delay p99 while 8,000 connections are reset', unit: 'ms', digits: 1 },
+  observedSmall: { name: '64-byte messages, everything observed', unit: '/s', digits: 0 },
+  observedHttp: { name: 'GET of 1 KB, everything observed', unit: '/s', digits: 0 },
+  scrape: { name: 'event-loop time of a scrape of 500 routes', unit: 'ms', digits: 1 },
+  scrapeLines: { name: 'lines of a scrape of 500 routes', unit: '', digits: 0 },
   dashboardBrowser: { name: 'browser with a dashboard, 8,000 connections', unit: '% of a core', digits: 1 },
   dashboardProxy: { name: 'proxy for a viewer, 8,000 connections', unit: '% of a core', digits: 1 },
   admin99: { name: 'p99 of the admin API, 8,000 connections', unit: 'ms', digits: 1 },

@@ -1,13 +1,12 @@
 /**
  * What it costs to be seen: metrics, the log of connections and an open dashboard, beside the same
- * proxy without any of them; what a scrape takes; and how fast the admin API answers while there are many connections.
+ * proxy without any of them; what a scrape takes; and what it costs to watch thousands of connections.
  */
 import { openSync } from 'node:fs';
-import http, { type IncomingMessage } from 'node:http';
+import http from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { execPath } from 'node:process';
-import { setTimeout as delay } from 'node:timers/promises';
 import {
   accepts,
   freePort,
@@ -15,24 +14,23 @@ import {
   type Workspace,
   waitUntil,
 } from '../test/support/workspace.ts';
-import { ask, withChild } from './children.ts';
+import { dashboard } from './dashboard.ts';
 import { wrk } from './http-load.ts';
-import { type HttpBenchContext, startBackend } from './http-stage.ts';
+import { startBackend } from './http-stage.ts';
 import type { Contestant } from './measurements.ts';
-import { withHoldingBackend } from './memory.ts';
+import { withBackend } from './memory.ts';
 import { processorSeconds } from './processes.ts';
-import { redisBenchmark, startRedis } from './throughput.ts';
+import { type BenchContext, redisBenchmark, startRedis } from './throughput.ts';
 
 const bin = join(import.meta.dirname, '..', 'bin', 'smartproxy.js');
 const limits = { maxConnections: 8_500 };
 const warmUpSeconds = 2;
-const heldConnections = 8_000;
 
-export async function observability(context: HttpBenchContext): Promise<void> {
+export async function observability(context: BenchContext): Promise<void> {
   if (!context.proxies.includes('smartproxy')) return;
   await throughput(context);
   await scrapes(context);
-  await adminApi(context);
+  await dashboard(context);
 }
 
 interface Proxy {
@@ -82,7 +80,7 @@ async function start(
 }
 
 /** Everything on against everything off, in turn, for small messages and for requests. */
-async function throughput({ workspace, measured, rounds, seconds }: HttpBenchContext): Promise<void> {
+async function throughput({ workspace, measured, rounds, seconds }: BenchContext): Promise<void> {
   const [redis, backend] = [await startRedis(workspace), await startBackend(workspace)];
   const proxies: Proxy[] = [];
   for (const name of ['unobserved', 'smartproxy'] as const) {
@@ -125,8 +123,8 @@ const scrapedRoutes = 500;
 const scrapeCount = 40;
 
 /** Half of the routes are ports, whose connections end in two ways; half are paths, asked in two ways. */
-async function scrapes({ workspace, measured, rounds }: HttpBenchContext): Promise<void> {
-  await withHoldingBackend(async (target) => {
+async function scrapes({ workspace, measured, rounds }: BenchContext): Promise<void> {
+  await withBackend(async (target) => {
     const dead = await freePort();
     const web = await freePort();
     const ports: number[] = [];
@@ -171,78 +169,4 @@ async function visit(port: number, how: 'close' | 'reset'): Promise<void> {
   socket.once('data', () => (how === 'close' ? socket.end() : socket.resetAndDestroy()));
   socket.write('x');
   await closed;
-}
-
-const callsPerRound = 200;
-
-/** Calls as commands, scripts and dashboards make them, while small messages fill the event loop. */
-async function adminApi({ workspace, measured, rounds, seconds }: HttpBenchContext): Promise<void> {
-  const redis = await startRedis(workspace);
-  await withHoldingBackend(async (target) => {
-    const ports = [await freePort(), await freePort()];
-    const routes = [forwarding('held', ports[0] ?? 0, target), forwarding('messages', ports[1] ?? 0, redis)];
-    const { admin, program } = await start(workspace, 'smartproxy', routes, ports, true);
-    await withChild('holder.ts', ['hold', `${ports[0]}`], async (holder) => {
-      await ask(holder, { open: heldConnections });
-      const viewer = openDashboard(admin ?? 0);
-      const { connections } = JSON.parse(await get(admin ?? 0, '/api/v1/connections?limit=1'));
-      const calls = callsFor(connections[0].id);
-      for (let round = 0; round < rounds; round++) {
-        const over = new AbortController();
-        const load = keepBusy(workspace, ports[1] ?? 0, seconds, over.signal);
-        await delay(500);
-        const durations: number[] = [];
-        for (let count = 0; count < callsPerRound; count++) {
-          durations.push(await duration(admin ?? 0, calls[count % calls.length] ?? ''));
-        }
-        durations.sort((one, other) => one - other);
-        measured.add('adminApi99', 'smartproxy', durations[Math.floor(durations.length * 0.99)] ?? 0);
-        measured.add('adminList', 'smartproxy', await duration(admin ?? 0, '/api/v1/connections'));
-        over.abort();
-        await load;
-      }
-      viewer.destroy();
-    });
-    await program.stop();
-  });
-}
-
-function callsFor(id: string): string[] {
-  return [
-    '/health',
-    '/api/v1/statistics',
-    '/api/v1/connections?limit=100&sort=-bytes',
-    `/api/v1/connections/${id}`,
-    `/api/v1/explain?target=${id}`,
-    '/api/v1/terminations',
-    '/api/v1/routes',
-    '/api/v1/history',
-    '/metrics',
-  ];
-}
-
-async function keepBusy(
-  workspace: Workspace,
-  port: number,
-  seconds: number,
-  signal: AbortSignal,
-): Promise<void> {
-  while (!signal.aborted) await redisBenchmark(workspace, port, 32, 20_000 * seconds);
-}
-
-async function duration(port: number, path: string): Promise<number> {
-  const before = performance.now();
-  await get(port, path);
-  return performance.now() - before;
-}
-
-/** The whole answer. Fails where it is none. */
-async function get(port: number, path: string): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  http.get({ host: '127.0.0.1', port, path, agent: false }, resolve).on('error', reject);
-  const response = await promise;
-  let text = '';
-  for await (const chunk of response) text += chunk;
-  if (response.statusCode !== 200) throw new Error(`${path}: ${response.statusCode} ${text}`);
-  return text;
 }

@@ -23,7 +23,6 @@ import {
   programPath,
 } from '../test/support/debian.ts';
 import { Workspace } from '../test/support/workspace.ts';
-import { dashboard } from './dashboard.ts';
 import { figuresTable, measuredTable } from './figures.ts';
 import { handOver } from './hand-over.ts';
 import { http, http2, https, latencyHttp, tlsBulk } from './http.ts';
@@ -31,6 +30,7 @@ import { type HttpProxyName, httpProxyNames, nodePeers } from './http-proxies.ts
 import type { HttpBenchContext } from './http-stage.ts';
 import { Measurements } from './measurements.ts';
 import { cleanup, idle } from './memory.ts';
+import { observability } from './observability.ts';
 import { installPeers, peerVersions } from './peers.ts';
 import { type ProxyName, proxyNames } from './proxies.ts';
 import { type BenchContext, bulk, connections, latency, small } from './throughput.ts';
@@ -48,7 +48,10 @@ const layer4Benches: Readonly<Record<string, Bench<BenchContext>>> = {
   connections: { run: connections, programs: ['wrk', 'nginx'] },
   idle: { run: idle, programs: [] },
   cleanup: { run: cleanup, programs: [] },
-  observability: { run: dashboard, programs: ['chromium-headless-shell'] },
+  observability: {
+    run: observability,
+    programs: ['redis-server', 'redis-benchmark', 'wrk', 'nginx', 'chromium-headless-shell'],
+  },
   routing: { run: routing, programs: [] },
 };
 

@@ -61,7 +61,7 @@ async function startIperf(workspace: Workspace): Promise<number> {
   return port;
 }
 
-async function startRedis(workspace: Workspace): Promise<number> {
+export async function startRedis(workspace: Workspace): Promise<number> {
   const port = await freePort();
   const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--dir', workspace.folder];
   await workspace.startServer(port, programPath('redis-server'), args);
@@ -83,7 +83,7 @@ interface RedisResult {
 }
 
 /** ECHO of 64 bytes: each connection sends the next one once it has the answer. */
-async function redisBenchmark(
+export async function redisBenchmark(
   workspace: Workspace,
   port: number,
   clients: number,
