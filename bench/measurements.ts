@@ -26,6 +26,12 @@ export const quantities = {
   cleanup: { name: 'event-loop delay p99 while 8,000 connections end', unit: 'ms', digits: 1 },
   cleanupReset: { name: 'event-loop delay p99 while 8,000 connections are reset', unit: 'ms', digits: 1 },
   observedSmall: { name: '64-byte messages, everything observed', unit: '/s', digits: 0 },
+  observedSmallCpu: {
+    name: 'processor time of a 64-byte message, everything observed',
+    unit: 'µs',
+    digits: 1,
+  },
+  observedHttpCpu: { name: 'processor time of a GET of 1 KB, everything observed', unit: 'µs', digits: 1 },
   observedHttp: { name: 'GET of 1 KB, everything observed', unit: '/s', digits: 0 },
   scrape: { name: 'event-loop time of a scrape of 500 routes', unit: 'ms', digits: 1 },
   scrapeLines: { name: 'lines of a scrape of 500 routes', unit: '', digits: 0 },

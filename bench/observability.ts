@@ -16,7 +16,7 @@ import {
 } from '../test/support/workspace.ts';
 import { dashboard } from './dashboard.ts';
 import { wrk } from './http-load.ts';
-import { startBackend } from './http-stage.ts';
+import { spentDuring, startBackend } from './http-stage.ts';
 import type { Contestant } from './measurements.ts';
 import { withBackend } from './memory.ts';
 import { processorSeconds } from './processes.ts';
@@ -100,10 +100,15 @@ async function throughput({ workspace, measured, rounds, seconds }: BenchContext
     await load(ports[1] ?? 0, warmUpSeconds);
   }
   for (let round = 0; round < rounds; round++) {
-    for (const { name, ports } of round % 2 === 0 ? proxies : proxies.toReversed()) {
-      const { perSecond } = await redisBenchmark(workspace, ports[0] ?? 0, 32, 60_000 * seconds);
-      measured.add('observedSmall', name, perSecond);
-      measured.add('observedHttp', name, (await load(ports[1] ?? 0, seconds)).perSecond);
+    for (const { name, ports, program } of round % 2 === 0 ? proxies : proxies.toReversed()) {
+      const { pid } = program;
+      const count = 60_000 * seconds;
+      const messages = await spentDuring(pid, () => redisBenchmark(workspace, ports[0] ?? 0, 32, count));
+      measured.add('observedSmall', name, messages.perSecond);
+      measured.add('observedSmallCpu', name, (messages.processor / count) * 1e6);
+      const requests = await spentDuring(pid, () => load(ports[1] ?? 0, seconds));
+      measured.add('observedHttp', name, requests.perSecond);
+      measured.add('observedHttpCpu', name, (requests.processor / requests.requests) * 1e6);
     }
   }
   for (const viewer of viewers) viewer.destroy();
@@ -125,10 +130,9 @@ const scrapeCount = 40;
 /** Half of the routes are ports, whose connections end in two ways; half are paths, asked in two ways. */
 async function scrapes({ workspace, measured, rounds }: BenchContext): Promise<void> {
   await withBackend(async (target) => {
-    const dead = await freePort();
-    const web = await freePort();
-    const ports: number[] = [];
-    while (ports.length < scrapedRoutes / 2) ports.push(await freePort());
+    const free = new Set<number>();
+    while (free.size < scrapedRoutes / 2 + 2) free.add(await freePort());
+    const [dead = 0, web = 0, ...ports] = free;
     const byPort = ports.map((port, index) =>
       forwarding(`port-${index}`, port, index % 2 === 0 ? target : dead),
     );
