@@ -32,7 +32,7 @@ function testOn(major: string): { line: string; ok: boolean } {
   console.log(`\n══ Node ${version}`);
   const path = [dirname(node), env.PATH].join(delimiter);
   const files = globSync('test/**/*.test.ts', { cwd: root }).sort();
-  const args = ['--test', '--test-concurrency=2', '--test-timeout=180000', '--test-reporter=dot', ...files];
+  const args = ['--test', '--test-concurrency=2', '--test-timeout=600000', '--test-reporter=dot', ...files];
   const result = spawnSync(node, args, { cwd: root, stdio: 'inherit', env: { ...env, PATH: path } });
   const ok = result.status === 0;
   return { line: `Node ${version}: ${ok ? 'passed' : 'FAILED'}`, ok };
