@@ -13,8 +13,9 @@ import { overFilter, ownerFilter } from './marks.ts';
 const settleMs = 200;
 /** How often a listing of all flows brings the accounts of those that live up to date. */
 const refreshMs = 10_000;
-/** Listings may take this share of the time, whatever there is to list. */
+/** Listings may take this share of the time, whatever there is to list; and this while events were lost. */
 const listingShare = 0.1;
+const recoveringShare = 0.4;
 /** Until a stream of events that ended is begun anew, and a listing that failed is tried again. */
 const retryMs = 1_000;
 /** Overruns within this time are told in one line. */
@@ -44,8 +45,8 @@ export class FlowWatcher {
   #fullListings = 0;
   #refreshAt = 0;
   #listing: Promise<void> | null = null;
-  /** Before this no listing begins. */
-  #restUntil = 0;
+  /** When the last listing ended, and how long it took. */
+  #last = { endedAt: 0, tookMs: 0 };
   /** Times that the kernel had no room for an event. */
   overruns = 0;
   #overrunsLogged = 0;
@@ -129,8 +130,9 @@ export class FlowWatcher {
   #schedule(): void {
     if (this.#stopped || this.#listing !== null) return;
     const now = this.#options.clock.now();
-    const wantedAt = this.#wantedAt(now);
-    const dueAt = Math.max(wantedAt, this.#restUntil);
+    const { endedAt, tookMs } = this.#last;
+    const share = this.#fullListings > 0 ? recoveringShare : listingShare;
+    const dueAt = Math.max(this.#wantedAt(now), endedAt + tookMs * (1 / share - 1));
     if (dueAt === Number.POSITIVE_INFINITY || dueAt >= this.#timerDueAt) return;
     this.#timer?.cancel();
     this.#timerDueAt = dueAt;
@@ -149,7 +151,7 @@ export class FlowWatcher {
     void this.#list(full ? 'all' : 'over')
       .catch((error) => {
         this.#options.log.error('kernel-listing-failed', { message: errorMessage(error) });
-        this.#restUntil = this.#options.clock.now() + retryMs;
+        this.#last = { endedAt: this.#options.clock.now() + retryMs, tookMs: 0 };
       })
       .finally(() => this.#schedule());
   }
@@ -172,8 +174,8 @@ export class FlowWatcher {
       this.#listing = null;
     }
     if (this.#stopped) return;
-    const tookMs = clock.now() - startedAt;
-    this.#restUntil = clock.now() + tookMs * (1 / listingShare - 1);
+    const endedAt = clock.now();
+    this.#last = { endedAt, tookMs: endedAt - startedAt };
     this.#finish(scope);
   }
 

@@ -91,6 +91,16 @@ test('flows that end by FIN, by RST, and unanswered are in the table, each with 
   assert.equal(last?.termination?.phase, 'accepted');
   assert.deepEqual(last?.packets, { fromClient: 1, toClient: 1 });
 
+  for (const [record, told] of [
+    [
+      closed,
+      /The kernel forwards it to 10\.71\.1\.2:\d+\. .* The client sent its FIN first, and both sides closed\./,
+    ],
+    [last, /The target 10\.71\.1\.2:9 refused the connection\./],
+  ] as const) {
+    const { story } = (await stage.admin.get(`/api/v1/explain?target=${record?.id}`)) as { story: string };
+    assert.match(story, told);
+  }
   await stage.nothingLeft();
   const { terminations, nftables } = await stage.statistics();
   assert.deepEqual(terminations, { 'kernel-closed': 2, 'kernel-reset': 3 });

@@ -65,11 +65,22 @@ const sentences: Record<TerminationReason, (facts: Facts) => string> = {
     `The proxy was being stopped, and ended it (${facts.setting('shutdownGraceMs')})${bothWereReset(facts)}.`,
   operator: (facts) =>
     `An operator ended it, by smartproxy terminate or the admin API${bothWereReset(facts)}.`,
-  'kernel-closed': () => 'The kernel, which forwarded it, saw both sides close.',
-  'kernel-reset': () => 'The kernel, which forwarded it, saw a reset.',
-  'kernel-expired': () =>
-    'The kernel, which forwarded it, heard nothing of it for so long that it forgot it.',
+  'kernel-closed': (facts) => `${firstEnded(facts)} sent its FIN first, and both sides closed.`,
+  'kernel-reset': kernelReset,
+  'kernel-expired': (facts) =>
+    facts.summary.exact === false
+      ? 'How it ended is not known: the kernel had more events than room for them.'
+      : 'The kernel heard nothing of it for so long that it forgot it.',
 };
+
+function kernelReset(facts: Facts): string {
+  const { summary, phase } = facts;
+  if (phase === 'accepted') return `${capital(facts.target)} refused the connection.`;
+  const by = summary.events.find(({ what }) => what === 'reset')?.by;
+  if (by === 'client') return `The client reset it after ${facts.lasted}.`;
+  if (by === 'target') return `${capital(facts.target)} reset it after ${facts.lasted}.`;
+  return `${firstEnded(facts)} sent its FIN, and then one side reset it.`;
+}
 
 function clientClosed(facts: Facts): string {
   const { bytes, events } = facts.summary;

@@ -14,6 +14,7 @@ export function tellStory(summary: RecordSummary, { timeouts, now, alike }: Stor
     arrival(summary),
     firstBytes(facts),
     routed(facts),
+    kernel(facts),
     ...dials(facts),
     tls(facts),
     handler(facts),
@@ -65,6 +66,11 @@ function offer({ summary }: Facts): string {
 
 function routed({ summary }: Facts): string {
   return summary.route === null ? '' : `The route ${summary.route} took it.`;
+}
+
+function kernel({ summary: { engine, target } }: Facts): string {
+  if (engine !== 'nftables' || target === null) return '';
+  return `The kernel forwards it to ${placeWords(target.host, target.port)}.`;
 }
 
 /** Each attempt with how long it took, and what came of it. */
