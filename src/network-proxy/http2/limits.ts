@@ -13,7 +13,13 @@ export const streamWindowBytes = 262_144;
 export const connectionWindowBytes = 4_194_304;
 
 /** Fields of one head; HTTP/1 has the same bound. The pseudo-fields come on top. */
-const maxFields = 256 + 5;
+export const maxFields = 256 + 5;
+
+/**
+ * A client's head may be so many times larger than what is taken before Node ends its stream with
+ * ENHANCE_YOUR_CALM, of which it tells nobody: until then it is answered with 431.
+ */
+const readFurther = 2;
 
 /**
  * Node refuses heads to a session that holds more, and means what waits to be sent too: it must be
@@ -32,14 +38,14 @@ const settings = { initialWindowSize: streamWindowBytes, enablePush: false };
  */
 export function clientSessionOptions(headerBytes: number): http2.ServerSessionOptions {
   return {
-    maxHeaderListPairs: maxFields,
+    maxHeaderListPairs: readFurther * maxFields,
     maxSessionMemory: sessionMegabytes,
     maxSessionInvalidFrames: 200,
     maxSessionRejectedStreams: 100,
     settings: {
       ...settings,
       maxConcurrentStreams: maxStreamsPerClient,
-      maxHeaderListSize: Math.min(headerBytes, 2 ** 31 - 1),
+      maxHeaderListSize: Math.min(readFurther * headerBytes, 2 ** 31 - 1),
       enableConnectProtocol: true,
     },
   };

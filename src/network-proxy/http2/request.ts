@@ -3,9 +3,10 @@ import type { HttpRequest } from '../exchange.ts';
 import { nameMayTell } from '../headers/telling-names.ts';
 import { portColon } from '../http1/authority.ts';
 import { consistsOf, targetByte } from '../http1/bytes.ts';
-import { defaultTargetBytes } from '../http1/head-limits.ts';
+import { defaultTargetBytes, type HeadLimits } from '../http1/head-limits.ts';
 import { methodOf } from '../http1/methods.ts';
 import { FieldList } from './field-list.ts';
+import { maxFields } from './limits.ts';
 
 export interface RequestOrigin {
   readonly scheme: 'http' | 'https';
@@ -27,11 +28,21 @@ export class Http2Request implements HttpRequest {
   target = '';
   upgrade: string | null = null;
   mayTellOfClients = false;
+  /** Of the head, pseudo-fields included, as HPACK counts (RFC 7541 §4.1). */
+  readonly listBytes: number;
+  readonly fieldCount: number;
 
   /** @param raw names and values in turn, as nghttp2 let them through */
   constructor(raw: readonly string[], origin: RequestOrigin) {
     this.scheme = origin.scheme;
-    for (let i = 0; i < raw.length; i += 2) this.#add(raw[i]!, raw[i + 1]!);
+    let bytes = 0;
+    for (let i = 0; i < raw.length; i += 2) {
+      const [name, value] = [raw[i]!, raw[i + 1]!];
+      bytes += name.length + value.length;
+      this.#add(name, value);
+    }
+    this.fieldCount = raw.length >> 1;
+    this.listBytes = bytes + this.fieldCount * fieldOverheadBytes;
     if (this.authority === '') this.authority = this.field('host') ?? '';
     if (this.upgrade === 'websocket' && this.field('sec-websocket-key') === undefined) {
       this.fields.add('sec-websocket-key', origin.webSocketKey());
@@ -89,12 +100,14 @@ export class Http2Request implements HttpRequest {
 }
 
 const colon = 0x3a;
+/** What HPACK counts for an entry beside its name and value. */
+const fieldOverheadBytes = 32;
 /** A frame's length and type. */
 const frameBytes = 9;
 
 /** Why a request is not taken on; the status is what the client is told. */
 export interface RequestRefusal {
-  readonly status: 400 | 414 | 501;
+  readonly status: 400 | 414 | 431 | 501;
   readonly code: string;
 }
 
@@ -102,8 +115,10 @@ export interface RequestRefusal {
  * What HTTP/1 would refuse too, and nghttp2 lets through: nothing may be said by HTTP/2 that could
  * not be said to an HTTP/1.1 backend in the same words.
  */
-export function refusalOf(request: Http2Request): RequestRefusal | null {
+export function refusalOf(request: Http2Request, { headerBytes }: HeadLimits): RequestRefusal | null {
   const { method, target, authority } = request;
+  if (request.fieldCount > maxFields) return { status: 431, code: 'too-many-fields' };
+  if (request.listBytes > headerBytes) return { status: 431, code: 'head-too-large' };
   if (method !== 'GET' && !isImplemented(method)) return { status: 501, code: 'unknown-method' };
   if (target.length > defaultTargetBytes) return { status: 414, code: 'target-too-long' };
   const plainConnect = method === 'CONNECT' && request.upgrade === null;

@@ -138,7 +138,7 @@ export class ServerSession implements ConnectionOwner {
     if (++this.#requests === 1) this.#established();
     const inner = new ServerStream(this, stream, request);
     this.#streams.add(inner);
-    const refusal = refusalOf(request);
+    const refusal = refusalOf(request, this.#options.limits);
     if (refusal === null) inner.begin();
     else inner.refuse(refusal);
   }

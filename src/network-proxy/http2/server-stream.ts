@@ -88,8 +88,13 @@ export class ServerStream implements ClientStream, BodyOwner, AnswerOwner {
   }
 
   /** A page instead: the request goes nowhere. */
-  refuse({ status }: RequestRefusal): void {
-    this.answer(errorPage(status, this.#session.requestIdOf(this.#stream.id ?? 0)));
+  refuse({ status, code }: RequestRefusal): void {
+    const requestId = this.#session.requestIdOf(this.#stream.id ?? 0);
+    const { method } = this.request;
+    this.record.note(this.#session.now(), 'request-failed', {
+      ...{ requestId, method, route: null, status, error: code },
+    });
+    this.answer(errorPage(status, requestId));
   }
 
   useTimeouts(timeouts: Timeouts): void {

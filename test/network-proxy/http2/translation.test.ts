@@ -197,6 +197,34 @@ test('what could not be said in HTTP/1.1 is answered with 400 or 501', async () 
   assert.equal(same.match(/host:/gi)?.length, 2, 'Host once, and X-Forwarded-Host');
 });
 
+test('a head that is too large, or has too many fields, is answered with 431, and told', async () => {
+  const backend = await Backend.http1((_, response) => response.end('ok'));
+  const route = routeTo(forward([target(backend.port)]));
+  const inner = await Http2Stage.open({ route, headerBytes: 8192 });
+  const client = inner.connect();
+  const many = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, place) => [`x-${place}`, '']));
+  assert.equal((await client.request({ 'x-big': 'a'.repeat(7500) })).status, 200);
+  const large = await client.request({ 'x-big': 'a'.repeat(9000) });
+  assert.equal(large.status, 431);
+  assert.match(large.body, /Request: .*-s\d+/);
+  assert.equal((await client.request(many(300))).status, 431);
+  // Far beyond it nghttp2 does not even let it through.
+  await assert.rejects(client.request({ 'x-big': 'a'.repeat(40_000) }), /ENHANCE_YOUR_CALM/);
+  assert.equal((await client.request()).status, 200);
+  const told = inner.records[0]!.trail.filter(({ what }) => what === 'request-failed');
+  assert.deepEqual(
+    told.map(({ status, error }) => [status, error]),
+    [
+      [431, 'head-too-large'],
+      [431, 'too-many-fields'],
+    ],
+  );
+  await client.close();
+  await inner.close();
+  await backend.close();
+});
+
 // F3, H4
 test('a request by HTTP/1.1 becomes one of HTTP/2', async () => {
   let seen: http2.IncomingHttpHeaders = {};
