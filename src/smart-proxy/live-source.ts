@@ -60,10 +60,10 @@ function countersOf(
 }
 
 function liveRow(record: ConnectionRecord): LiveRow {
-  const { clientAddress } = record;
+  const { clientAddress, kernel } = record;
   return {
     id: record.id,
-    engine: 'node',
+    engine: kernel === null ? 'node' : 'nftables',
     state: record.state,
     route: record.route?.name ?? null,
     client: clientAddress.ip,
@@ -74,6 +74,7 @@ function liveRow(record: ConnectionRecord): LiveRow {
     startedAt: record.startedAtWall,
     fromClient: record.bytesFromClient,
     toClient: record.bytesToClient,
+    ...(kernel !== null && { packets: { ...kernel.packets }, exact: kernel.exact }),
   };
 }
 

@@ -38,7 +38,10 @@ export class LiveTable {
   }
 }
 
-/** What a connection is born with is not compared. The client's address is told late by a PROXY header. */
+/**
+ * What a connection is born with is not compared. The client's address is told late by a PROXY header.
+ * A flow of the kernel is told whole when it moves: its packets do too.
+ */
 function sameButBytes(one: LiveRow, other: LiveRow): boolean {
   return (
     one.state === other.state &&
@@ -46,6 +49,9 @@ function sameButBytes(one: LiveRow, other: LiveRow): boolean {
     one.target === other.target &&
     one.name === other.name &&
     one.client === other.client &&
-    one.clientPort === other.clientPort
+    one.clientPort === other.clientPort &&
+    one.packets?.fromClient === other.packets?.fromClient &&
+    one.packets?.toClient === other.packets?.toClient &&
+    one.exact === other.exact
   );
 }

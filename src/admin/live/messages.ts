@@ -31,6 +31,10 @@ export interface LiveRow {
   readonly startedAt: number;
   readonly fromClient: number;
   readonly toClient: number;
+  /** With engine `nftables`, where bytes are those of layer 3. */
+  readonly packets?: { readonly fromClient: number; readonly toClient: number };
+  /** With engine `nftables`: false where the kernel's events overran. */
+  readonly exact?: boolean;
 }
 
 /** Bytes of a connection of which nothing else has changed: id, from the client, to the client. */

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import type { Certificate, ConnectionRecord, Route } from '../../../src/admin/dashboard/admin-api/answers.ts';
 import { TokenStore } from '../../../src/admin/dashboard/admin-api/token-store.ts';
 import { lifeOf } from '../../../src/admin/dashboard/certificates/validity.ts';
-import { stepsOf } from '../../../src/admin/dashboard/connection/trail.ts';
+import { isKnownStep, stepsOf } from '../../../src/admin/dashboard/connection/trail.ts';
 import { groupEndings } from '../../../src/admin/dashboard/endings/ending-groups.ts';
 import { Palette } from '../../../src/admin/dashboard/figures/palette.ts';
 import { placeLink, readPlace } from '../../../src/admin/dashboard/parts/place.ts';
@@ -40,6 +41,18 @@ describe('the timeline of a connection', () => {
       ],
     );
   });
+});
+
+it('every step that is documented has words in the timeline', () => {
+  const page = readFileSync('docs/logs.md', 'utf8').split('## The trail')[1] ?? '';
+  const steps = [...page.matchAll(/^\| (`.*?) \|/gm)].flatMap(
+    ([, names = '']) => names.match(/[a-z-]+/g) ?? [],
+  );
+  assert.ok(steps.length > 10);
+  assert.deepEqual(
+    steps.filter((what) => !isKnownStep(what)),
+    [],
+  );
 });
 
 describe('groups of endings', () => {

@@ -33,6 +33,14 @@ describe('the table of what viewers know', () => {
     }
   });
 
+  it('tells a flow of the kernel whole when it moves, for its packets', () => {
+    const table = new LiveTable();
+    const flow = row('a', { engine: 'nftables', packets: { fromClient: 1, toClient: 0 }, exact: true });
+    table.update([flow]);
+    const moved = { ...flow, toClient: 40, packets: { fromClient: 1, toClient: 1 } };
+    assert.deepEqual(table.update([moved]), { rows: [moved], moves: [], gone: [] });
+  });
+
   it('says nothing of what stayed as it was', () => {
     const table = new LiveTable();
     table.update([row('a')]);

@@ -22,11 +22,17 @@ export interface ConnectionRecord {
     readonly alpn: readonly string[];
   } | null;
   readonly viaNetworkProxy: boolean;
+  /** Its id in the SmartProxy that brought it from another process. */
+  readonly outer?: string;
+  readonly requests: number;
   readonly clientEnded: boolean;
   readonly targetEnded: boolean;
   readonly startedAt: string;
   readonly lastActivityAt: string;
   readonly bytes: { readonly fromClient: number; readonly toClient: number };
+  /** Of what the kernel forwards. */
+  readonly packets?: { readonly fromClient: number; readonly toClient: number };
+  readonly exact?: boolean;
   readonly events: readonly TrailEvent[];
   /** Of a live one: what it waits for. */
   readonly waits?: readonly { readonly setting: string; readonly ofMs: number; readonly leftMs: number }[];

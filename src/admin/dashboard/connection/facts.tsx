@@ -1,5 +1,6 @@
 import type { ConnectionRecord } from '../admin-api/answers.ts';
 import { placeLink } from '../parts/place.ts';
+import { count } from '../words/amounts.ts';
 import { dateTime, duration, longDuration } from '../words/durations.ts';
 
 /** Everything else that the record says. */
@@ -23,6 +24,27 @@ export function Facts({ record, now }: { record: ConnectionRecord; now: number }
       )}
       <dt>Forwarded by</dt>
       <dd>{engineOf(record)}</dd>
+      {record.packets !== undefined && (
+        <>
+          <dt>Packets</dt>
+          <dd>
+            {count(record.packets.fromClient)} received, {count(record.packets.toClient)} sent
+            {record.exact === false && ', and some that nobody counted'}
+          </dd>
+        </>
+      )}
+      {record.requests > 0 && (
+        <>
+          <dt>Requests</dt>
+          <dd>{count(record.requests)}</dd>
+        </>
+      )}
+      {record.outer !== undefined && (
+        <>
+          <dt>In the proxy in front</dt>
+          <dd>{record.outer}</dd>
+        </>
+      )}
       <dt>Since</dt>
       <dd>{dateTime(startedAt)}</dd>
       <dt>Lasted</dt>

@@ -33,8 +33,10 @@ const words: Readonly<Record<string, Words>> = {
     tell: ({ client }) => [`it comes from ${client}`],
   },
   'proxy-header-not-trusted': { side: 'client', title: 'PROXY header not believed' },
+  asked: { side: 'client', title: 'Asked after another' },
   bridged: { side: 'client', title: 'Came over the bridge' },
   hello: { side: 'client', title: 'ClientHello read', tell: tellHello },
+  'first-bytes': { side: 'client', title: 'First bytes read', tell: ({ kind }) => [`${kind}`] },
   routed: { side: 'proxy', title: 'Route chosen', tell: ({ route }) => [`${route}`] },
   'tls-established': { side: 'client', title: 'TLS established', tone: 'good' },
   'tls-failed': { side: 'client', title: 'TLS failed', tone: 'bad' },
@@ -48,8 +50,18 @@ const words: Readonly<Record<string, Words>> = {
     ...{ side: 'target', title: 'Connected', tone: 'good' },
     tell: ({ dialMs }) => [`after ${duration(Number(dialMs))}`],
   },
+  established: { side: 'target', title: 'Established in the kernel', tone: 'good' },
+  reset: {
+    side: 'proxy',
+    title: 'Reset seen by the kernel',
+    tone: 'bad',
+    tell: ({ by }) => [`by the ${by}`],
+  },
+  'left-to-the-kernel': { side: 'proxy', title: 'Left to the kernel' },
   'client-ended': { side: 'client', title: 'Sent FIN' },
   'target-ended': { side: 'target', title: 'Sent FIN' },
+  'request-failed': { side: 'target', title: 'A request failed', tone: 'bad', tell: tellRequest },
+  'handler-failed': { side: 'target', title: 'A handler failed', tone: 'bad' },
   'handler-threw': { side: 'target', title: 'Handler threw', tone: 'bad' },
 };
 
@@ -60,6 +72,11 @@ const calm: ReadonlySet<string> = new Set([
 
 export function isCalm(reason: string): boolean {
   return calm.has(reason);
+}
+
+/** Whether a step of the trail has words of its own here. */
+export function isKnownStep(what: string): boolean {
+  return what === 'ending' || Object.hasOwn(words, what);
 }
 
 /** The story of a connection as a page shows it. What is not known here is shown by its own name. */
@@ -89,6 +106,10 @@ function endingStep(event: TrailEvent, termination: ConnectionRecord['terminatio
 function tellHello({ serverName, ech }: TrailEvent): string[] {
   const name = serverName === null ? 'without a name' : `${serverName}`;
   return ech === undefined ? [name] : [name, 'with Encrypted Client Hello'];
+}
+
+function tellRequest({ method, status, error }: TrailEvent): string[] {
+  return [`${method} ${status ?? 'without an answer'}`, `${error}`];
 }
 
 function detailsOf(event: TrailEvent): string[] {
