@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 const pollMs = 2;
 /** Far beyond what anything takes, on a machine that does ten other things. */
-const limitMs = 30_000;
+const limitMs = 120_000;
 
 /** Asks until the answer is true. Fails, naming what was waited for, when it never is. */
 export async function eventually(what: string | (() => string), check: () => boolean): Promise<void> {

@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 const pollMs = 20;
 /** How long a program may take to begin listening, or to say what is waited for. */
-const readyMs = 30_000;
+const readyMs = 120_000;
 /** How long a program may take to end after SIGTERM; then it is killed. */
 const stopMs = 5_000;
 

@@ -133,7 +133,7 @@ test('a stop in the middle of an order leaves no proof and no half of a file, an
   const second = await startProxy(workspace, [site('a.example')], acme);
   await issued(second, ['a.example']);
   assert.equal(authority.orders.length, 1);
-  assert.equal(existsSync(`${folder}/order.json`), false);
+  await eventually('the order is put away', () => !existsSync(`${folder}/order.json`));
   const line = second.log.lines.find(({ event }) => event === 'acme-order-taken-up');
   assert.deepEqual(line?.fields.names, ['a.example']);
 });
