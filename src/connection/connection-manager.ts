@@ -127,6 +127,11 @@ export class ConnectionManager {
     this.#index.setClientAddress(record, address);
   }
 
+  /** From here on these timeouts hold: a request has those of its own route. */
+  useTimeouts(record: ConnectionRecord, timeouts: Timeouts): void {
+    this.#timeouts.useTimeouts(record, timeouts);
+  }
+
   /**
    * From here on the route's own timeouts hold; or `timeouts`, where others watch some of them.
    * @param at when it was found; default: now

@@ -81,6 +81,8 @@ export class ConnectionRecord {
   kernel: KernelAccount | null = null;
   /** HTTP requests that it has begun. */
   requests = 0;
+  /** Its requests are routed one by one among those of this site; null: it belongs to its route. */
+  siteKey: string | null = null;
   /** Another process of ours brought it: its record there, and the address that the client asked for. */
   outer: { readonly id: string; readonly destination: PeerAddress } | null = null;
   /** The client was joined to a target or a handler: from here on an abrupt ending resets both sides. */

@@ -17,6 +17,7 @@ import type { TargetSelectors } from '../targets/target-selectors.ts';
 import type { TransportResources } from '../transport/socket-transport.ts';
 import type { Meter, RequestEntry, RequestObserver } from './access-log.ts';
 import { ConnectionTracking, type NetworkProxyStatistics } from './connection-tracking.ts';
+import type { ClientListener } from './exchange.ts';
 import { Forwarder } from './forwarder.ts';
 import type { HeadLimits } from './http1/head-limits.ts';
 import { Http1Server } from './http1/http1-server.ts';
@@ -163,6 +164,24 @@ export class Engine {
 
   statistics(): NetworkProxyStatistics {
     return { ...this.tracking.statistics(), requests: this.#forwarder.requests };
+  }
+
+  *#exchanges(): Iterable<ClientListener> {
+    yield* this.#http1.exchanges();
+    yield* this.#http2.exchanges();
+  }
+
+  /** The names of routes that requests under way have taken. */
+  routesInUse(): Set<string> {
+    const names = new Set<string>();
+    for (const { route } of this.#exchanges()) if (route !== null) names.add(route.name);
+    return names;
+  }
+
+  /** Ends the requests and tunnels of a route that is no more. */
+  endRequestsOf(name: string): void {
+    const gone = [...this.#exchanges()].filter(({ route }) => route?.name === name);
+    for (const exchange of gone) exchange.onRouteRemoved();
   }
 
   /** Idle connections end, others with the answer that is under way. */

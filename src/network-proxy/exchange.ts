@@ -1,6 +1,6 @@
 import type { TerminationReason } from '../base/termination.ts';
 import type { Loan, Transport } from '../base/transport.ts';
-import type { Timeouts } from '../config/resolved.ts';
+import type { ResolvedRoute, Timeouts } from '../config/resolved.ts';
 import type { ConnectionRecord } from '../connection/connection-record.ts';
 import type { RequestHead, ResponseHead } from './http1/head.ts';
 
@@ -179,6 +179,10 @@ export interface ClientStream {
 
 /** What an inbound protocol tells of a stream. Nothing comes after `onClientGone`. */
 export interface ClientListener {
+  /** The route that the request takes; null: none, or not yet. */
+  readonly route: ResolvedRoute | null;
+  /** A reload removed that route, and its grace is over. */
+  onRouteRemoved(): void;
   /** Body bytes, in the form that was asked for. */
   onRequestBody(bytes: Uint8Array, loan?: Loan): void;
   /** The request is complete. Follows the request at once where it has no body. */

@@ -40,7 +40,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
   readonly #client: ClientStream;
   readonly #report: RequestReport;
   /** It counts this request. */
-  #route: ResolvedRoute | null = null;
+  route: ResolvedRoute | null = null;
   #source: StreamSource | null = null;
   /** The source, where it is a pool. */
   #search: BackendSearch | null = null;
@@ -90,7 +90,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     this.#client.useTimeouts(route.timeouts);
     const refusal = this.#planner.services.admit(route, record);
     if (refusal !== null) return this.#refuse(statusOfRefusal(refusal), refusal);
-    this.#route = route;
+    this.route = route;
     this.#act(route);
   }
 
@@ -208,7 +208,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     this.#unschedule();
     this.#responding = true;
     this.#report.responded(response.status);
-    const changes = this.#planner.rulesOf(this.#route as ResolvedRoute).response(response);
+    const changes = this.#planner.rulesOf(this.route as ResolvedRoute).response(response);
     const form = response.body === 'chunked' && this.#client.takesChunks ? 'chunks' : 'content';
     backend.useForm(form);
     this.#client.respond(response, changes, form, more);
@@ -272,7 +272,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
   }
 
   #named(failure: BackendFailure): BackendFailure {
-    const handled = this.#route?.action.type === 'handler';
+    const handled = this.route?.action.type === 'handler';
     return handled && failure.code === 'target-closed' ? { ...failure, code: 'handler-ended' } : failure;
   }
 
@@ -299,6 +299,16 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     if (this.#done) return;
     this.#over();
     this.#log(reason, null, toClient);
+  }
+
+  onRouteRemoved(): void {
+    if (this.#done) return;
+    const toClient = this.#bytesToClient;
+    this.#letGo();
+    if (!this.#responding) return this.#refuse(503, 'route-removed');
+    this.#over();
+    this.#log('route-removed', null, toClient);
+    this.#client.abort('route-removed');
   }
 
   /** The backend's answer did not come in time. */
@@ -343,7 +353,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     this.#done = true;
     this.#unschedule();
     this.#source?.stop();
-    if (this.#route !== null) this.#planner.services.release(this.#route, this.#client.record);
+    if (this.route !== null) this.#planner.services.release(this.route, this.#client.record);
   }
 
   get #bytesToClient(): number {

@@ -29,6 +29,7 @@ import { KernelSide } from './kernel-side.ts';
 import { ListenerSet } from './listener-set.ts';
 import { Measurement, nothingMeasured } from './measurement.ts';
 import { NetworkProxySide, type PreparedSide, type SideServices } from './network-proxy-side.ts';
+import { RouteRemoval } from './route-removal.ts';
 import type { Statistics } from './statistics.ts';
 
 export interface AssemblyOptions {
@@ -62,6 +63,7 @@ export class Assembly {
   readonly audit: SelfAudit;
   readonly drain: Drain;
   readonly networkProxy: NetworkProxySide;
+  readonly #removal: RouteRemoval;
   readonly kernel: KernelSide;
   /** Null where the configuration wants no metrics. */
   readonly measurement: Measurement | null;
@@ -119,6 +121,10 @@ export class Assembly {
       failed: (event: CertificateFailed) => told.certificateFailed?.(event),
     };
     this.networkProxy = this.#createNetworkProxy({ dial, selectors, log, ordering }, alone !== undefined);
+    this.#removal = new RouteRemoval({
+      ...{ clock, manager: this.manager, requests: this.networkProxy },
+      routes: () => this.index,
+    });
     this.handler = this.#createHandler(dial, selectors, budget);
     const secret = alone?.bridgeSecret ?? null;
     const bridge = secret === null ? null : this.#createBridgeEntrance(secret);
@@ -255,6 +261,7 @@ export class Assembly {
 
   /** From here on new connections see these routes and limits. The listeners follow by `commit`. */
   use(options: ResolvedOptions, index: RouteIndex, networkProxy: PreparedSide | null): void {
+    const before = this.options.routes;
     this.options = options;
     this.index = index;
     this.#coming = null;
@@ -265,6 +272,7 @@ export class Assembly {
     this.#connectionLog.enabled = options.log.connections;
     this.#transports.readBuffers.setBudget(options.limits.relayBufferBytes);
     this.#budget.observe(this.#withSockets); // new listeners are bound by now
+    this.#removal.drainRemoved(before, options.routes);
   }
 
   /** Every listener is bound. */
@@ -302,6 +310,7 @@ export class Assembly {
   close(): void {
     this.listeners.close();
     this.audit.stop();
+    this.#removal.stop();
     this.measurement?.stop();
     this.networkProxy.close();
     this.security.stop();

@@ -189,7 +189,10 @@ export class ConnectionHandler {
     if (table === undefined || route === undefined) return this.#noRoute(record, table, first);
     manager.setRoute(record, route);
     const site = table.siteOf(route);
-    if (site !== undefined && isPerRequest(route)) return this.#bridge(record, site, first);
+    if (site !== undefined && isPerRequest(route)) {
+      record.siteKey = site.key;
+      return this.#bridge(record, site, first);
+    }
     const refusal = security.checkRoute(route, record.clientAddress.ip);
     if (refusal !== null) return this.#end(record, { reason: refusal });
     security.holdRoute(record);

@@ -124,6 +124,14 @@ export class NetworkProxySide {
     };
   }
 
+  routesInUse(): ReadonlySet<string> {
+    return this.#engine?.routesInUse() ?? new Set();
+  }
+
+  endRequestsOf(route: string): void {
+    this.#engine?.endRequestsOf(route);
+  }
+
   drain(): void {
     this.#engine?.drain();
     this.#ordered = this.#loader.automatic.close();

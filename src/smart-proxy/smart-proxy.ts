@@ -17,7 +17,6 @@ import { createControlPort } from './control.ts';
 import { InheritedSockets } from './inherited-sockets.ts';
 import { kernelListeners, type ListeningAddress, socketPlan } from './listening.ts';
 import type { MetricsText } from './measurement.ts';
-import { RouteRemoval } from './route-removal.ts';
 import { nothingYet, type Statistics } from './statistics.ts';
 
 export interface SmartProxyEvents {
@@ -65,7 +64,6 @@ export class SmartProxy {
   #reloads = 0;
   #assembly: Assembly | null = null;
   #admin: AdminServer | null = null;
-  #removal: RouteRemoval | null = null;
   #stopping: Promise<void> | null = null;
   /** What was counted until the last `stop`; nothing before the first `start`. */
   #statistics: Statistics = nothingYet;
@@ -124,7 +122,6 @@ export class SmartProxy {
       assembly.bound();
       await this.#startAdmin();
       assembly.start();
-      this.#removal = new RouteRemoval(assembly.clock, assembly.manager);
     } catch (error) {
       // A listener that was bound before another part failed may have accepted somebody.
       await this.#close(0);
@@ -222,12 +219,10 @@ export class SmartProxy {
     await assembly?.kernel.drain();
     await assembly?.drain.run(graceMs, this.#options.timeouts.cleanupGraceMs);
     await assembly?.networkProxy.finished();
-    this.#removal?.stop();
     this.getStatistics();
     await this.#admin?.stop();
     await assembly?.kernel.close();
     assembly?.close();
-    this.#removal = null;
     this.#admin = null;
     this.#assembly = null;
     this.#state = 'stopped';
@@ -299,13 +294,11 @@ export class SmartProxy {
       await change.discard();
       throw error;
     });
-    const before = assembly.options.routes;
     assembly.use(options, index, networkProxy);
     change.commit();
     assembly.bound();
     this.#reloads++;
     this.#warnOfAdmin(options);
-    this.#removal?.drainRemoved(before, options.routes);
     this.#log.info('reloaded', { routes: options.routes.length, listeners: this.listeners() });
   }
 

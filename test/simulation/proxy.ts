@@ -79,10 +79,13 @@ export class SimulatedProxy {
     this.audit = this.#createAudit(log, parts.sockets);
     this.#drain = new Drain(clock, this.manager);
     this.manager.observe(this.#drain);
-    this.#removal = new RouteRemoval(clock, this.manager);
     this.#index = compileRoutes(plan.routes());
     const selectors = new TargetSelectors();
     this.side = this.#createSide(dial, selectors, log);
+    this.#removal = new RouteRemoval({
+      ...{ clock, manager: this.manager, requests: this.side },
+      routes: () => this.#index,
+    });
     this.#handler = this.#createHandler(dial, selectors);
     this.#entrance = plan.proofs === null ? null : this.#createEntrance(plan.proofs);
     this.#use(this.#index);

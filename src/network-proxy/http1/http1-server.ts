@@ -1,6 +1,6 @@
 import type { Transport } from '../../base/transport.ts';
 import type { ConnectionRecord } from '../../connection/connection-record.ts';
-import type { OnRequest } from '../exchange.ts';
+import type { ClientListener, OnRequest } from '../exchange.ts';
 import type { HeadLimits } from './head-limits.ts';
 import { ServerConnection, type ServerServices } from './server-connection.ts';
 
@@ -43,6 +43,11 @@ export class Http1Server {
     record.setOwner(connection);
     if (this.#draining) connection.drain();
     else connection.start(firstBytes);
+  }
+
+  /** Requests that are under way. */
+  *exchanges(): Iterable<ClientListener> {
+    for (const { exchange } of this.#connections) if (exchange !== null) yield exchange;
   }
 
   /** Idle connections end at once, others with the answer that is under way. */

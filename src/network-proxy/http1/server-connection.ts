@@ -106,6 +106,11 @@ export class ServerConnection
     else this.#writer.closes = true;
   }
 
+  /** Who hears of the request that is under way. */
+  get exchange(): ClientListener | null {
+    return this.#listener;
+  }
+
   // ── what is read ─────────────────────────────────────────────────────────────────────────────
 
   onData(bytes: Uint8Array, loan?: Loan): void {
@@ -207,6 +212,8 @@ export class ServerConnection
 
   useTimeouts(timeouts: Timeouts): void {
     this.#timeouts = timeouts;
+    const { record } = this;
+    if (record.timeouts !== timeouts) this.#services.manager.useTimeouts(record, timeouts);
   }
 
   resumeBody(form: BodyForm): void {

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { ConnectionRecord } from '../../connection/connection-record.ts';
-import type { OnRequest } from '../exchange.ts';
+import type { ClientListener, OnRequest } from '../exchange.ts';
 import type { HeadLimits } from '../http1/head-limits.ts';
 import { LazyDeadline } from '../http1/lazy-deadline.ts';
 import { type Http2Services, ServerSession } from './server-session.ts';
@@ -50,6 +50,11 @@ export class Http2Server {
     if (this.#sessions.size === 1) this.#inspectLater(inspectEveryMs);
     session.start();
     if (this.#draining) session.drain();
+  }
+
+  /** Requests that are under way. */
+  *exchanges(): Iterable<ClientListener> {
+    for (const session of this.#sessions) yield* session.exchanges();
   }
 
   /** Idle sessions end at once, others with the last request that is under way. */

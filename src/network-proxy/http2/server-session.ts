@@ -154,6 +154,18 @@ export class ServerSession implements ConnectionOwner {
     return Buffer.from(Array.from({ length: 16 }, () => Math.floor(clock.random() * 256))).toString('base64');
   }
 
+  *exchanges(): Iterable<ClientListener> {
+    for (const { exchange } of this.#streams) if (exchange !== null) yield exchange;
+  }
+
+  /** @internal No stream of it is quiet for too long by the terms of its route: neither is the session. */
+  allowQuiet(inactivityMs: number): void {
+    const { record } = this;
+    const { timeouts } = record;
+    if (timeouts.inactivityMs === 0 || (inactivityMs !== 0 && inactivityMs <= timeouts.inactivityMs)) return;
+    this.#services.manager.useTimeouts(record, { ...timeouts, inactivityMs });
+  }
+
   onRequest(stream: ClientStream): ClientListener {
     return this.#options.onRequest(stream);
   }

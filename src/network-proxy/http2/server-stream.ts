@@ -99,6 +99,12 @@ export class ServerStream implements ClientStream, BodyOwner, AnswerOwner {
 
   useTimeouts(timeouts: Timeouts): void {
     this.#timeouts = timeouts;
+    this.#session.allowQuiet(timeouts.inactivityMs);
+  }
+
+  /** Who hears of the request. */
+  get exchange(): ClientListener | null {
+    return this.#listener;
   }
 
   // ── the request's body ───────────────────────────────────────────────────────────────────────
@@ -188,12 +194,14 @@ export class ServerStream implements ClientStream, BodyOwner, AnswerOwner {
     const { resources } = this.#session;
     const transport = new StreamTransport(this.#stream, resources, clientAddress, client.local);
     this.#tunnel = transport;
+    this.#deadlines.expectCrossing('inactivity', this.#session.now(), this.#timeouts.inactivityMs, 0);
     return { transport, firstBytes: noBytes };
   }
 
   /** The connection goes on: only half of a stream has ended, and the other half is not waited for without end. */
   tunnelSideEnded(): void {
-    this.#deadlines.expectCrossing(this.#session.now(), this.#timeouts, this.#crossed);
+    const { halfCloseMs } = this.#timeouts;
+    this.#deadlines.expectCrossing('half-close-timeout', this.#session.now(), halfCloseMs, this.#crossed);
   }
 
   get #crossed(): number {

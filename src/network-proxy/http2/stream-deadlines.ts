@@ -3,6 +3,18 @@ import { after } from '../http1/lazy-deadline.ts';
 
 const never = Number.POSITIVE_INFINITY;
 
+/** How a tunnel that is quiet for too long ends: open in both directions, or in one. */
+type Quiet = 'inactivity' | 'half-close-timeout';
+
+/** Something must cross a tunnel, in either direction, within this time, and again. */
+interface Crossing {
+  readonly quiet: Quiet;
+  readonly milliseconds: number;
+  dueAt: number;
+  /** What had crossed when the wait began. */
+  before: number;
+}
+
 /**
  * What one stream waits for. Nothing is queued: its session looks at it about once a second, which
  * costs a stream that is answered at once nothing but assignments.
@@ -10,10 +22,9 @@ const never = Number.POSITIVE_INFINITY;
 export class StreamDeadlines {
   #bodyDueAt = never;
   #writeDueAt = never;
-  #halfDueAt = never;
-  /** What was pending, and what had crossed, when the wait began: less, or more, is progress. */
+  /** What was pending when the wait began: less is progress. */
   #pendingBefore = 0;
-  #crossedBefore = 0;
+  #crossings: Crossing[] | null = null;
 
   expectBody(now: number, { requestBodyMs }: Timeouts): void {
     this.#bodyDueAt = after(now, requestBodyMs);
@@ -37,10 +48,10 @@ export class StreamDeadlines {
     return this.#writeDueAt !== never;
   }
 
-  /** One side of a tunnel has ended: something must cross, in either direction. */
-  expectCrossing(now: number, { halfCloseMs }: Timeouts, crossed: number): void {
-    this.#crossedBefore = crossed;
-    this.#halfDueAt = after(now, halfCloseMs);
+  /** @param milliseconds 0: it may be quiet */
+  expectCrossing(quiet: Quiet, now: number, milliseconds: number, crossed: number): void {
+    this.#crossings ??= [];
+    this.#crossings.push({ quiet, milliseconds, dueAt: after(now, milliseconds), before: crossed });
   }
 
   /** What did not come in time; what made progress gets its time anew. Null: nothing. */
@@ -49,14 +60,16 @@ export class StreamDeadlines {
     timeouts: Timeouts,
     pending: number,
     crossed: number,
-  ): 'stalled-write' | 'half-close-timeout' | 'request-timeout' | null {
+  ): 'stalled-write' | Quiet | 'request-timeout' | null {
     if (this.#writeDueAt <= now) {
       if (pending >= this.#pendingBefore) return 'stalled-write';
       this.expectReader(now, timeouts, pending);
     }
-    if (this.#halfDueAt <= now) {
-      if (crossed === this.#crossedBefore) return 'half-close-timeout';
-      this.expectCrossing(now, timeouts, crossed);
+    for (const crossing of this.#crossings ?? []) {
+      if (crossing.dueAt > now) continue;
+      if (crossed === crossing.before) return crossing.quiet;
+      crossing.dueAt = after(now, crossing.milliseconds);
+      crossing.before = crossed;
     }
     if (this.#bodyDueAt > now) return null;
     this.#bodyDueAt = never;

@@ -139,7 +139,9 @@ for (const protocol of ['http1', 'http2'] as const) {
     });
     const client = new FrameClient(stage.port);
     client.send(frame(headers, endHeaders, 1, plainHead(post)));
-    await eventually('the only connection is busy', () => stage.core.pools.statistics[0]?.busy === 1);
+    // By HTTP/2 a connection is waited for only until it is open: none of them waits for another.
+    if (protocol === 'http1')
+      await eventually('the only connection is busy', () => stage.core.pools.statistics[0]?.busy === 1);
     for (const [index, { frames }] of Object.values(endings).entries()) {
       client.send(frame(headers, endHeaders, 3 + 2 * index, plainHead(post)));
       for (const one of frames) {
@@ -148,7 +150,7 @@ for (const protocol of ['http1', 'http2'] as const) {
         client.send(own);
       }
     }
-    await eventually('all have come', () => stage.core.inFlight === 6);
+    if (protocol === 'http1') await eventually('all have come', () => stage.core.inFlight === 6);
     client.send(frame(data, endStream, 1));
     for (let stream = 1; stream <= 11; stream += 2) await answered(client, stream);
     const expected = Object.values(endings).map(({ body, trailers }) => ({ method: 'POST', body, trailers }));
