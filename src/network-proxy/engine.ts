@@ -23,6 +23,7 @@ import type { HeadLimits } from './http1/head-limits.ts';
 import { Http1Server } from './http1/http1-server.ts';
 import { offeredProtocols, poolCreator } from './http2/create-pool.ts';
 import { Http2Server } from './http2/http2-server.ts';
+import type { PoolSettings } from './pool/http1-pool.ts';
 import { Pools } from './pool/pools.ts';
 import type { ForwarderServices } from './request-planner.ts';
 import type { RequestTracer } from './request-trace.ts';
@@ -55,10 +56,14 @@ export interface EngineServices {
   readonly tracer: RequestTracer | null;
   /** Takes a decrypted connection whose route has it as a whole; `record.client` is what to read. */
   readonly whole: (record: ConnectionRecord) => void;
+  /** Default 1,024 connections and 4,096 requests. */
+  readonly backendLimits?: BackendLimits;
 }
 
 /** To one backend at once; what comes beyond it waits, and then is refused. */
-const backendLimits = { maxConnections: 1024, maxWaiting: 4096 };
+export type BackendLimits = Pick<PoolSettings, 'maxConnections' | 'maxWaiting'>;
+
+const defaultBackendLimits: BackendLimits = { maxConnections: 1024, maxWaiting: 4096 };
 
 /** NetworkProxy without its listeners: TLS, HTTP, and the pools of connections to backends. */
 export class Engine {
@@ -113,7 +118,7 @@ export class Engine {
     return { limits: headLimits(limits), onRequest: this.#forwarder.take };
   }
 
-  #createPools({ clock, dial, resources }: EngineServices): Pools {
+  #createPools({ clock, dial, resources, backendLimits = defaultBackendLimits }: EngineServices): Pools {
     const contextFor = (tls: Parameters<TargetContexts['contextFor']>[0]) =>
       this.#configuration.targetContexts.contextFor(tls);
     const secure = createSecureClient({ resources, contextFor, protocols: offeredProtocols });

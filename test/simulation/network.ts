@@ -4,6 +4,14 @@ import { type MemoryTransport, memoryPair } from '../../src/transport/memory-tra
 import type { Peer, Trace } from './peer.ts';
 import type { DialOutcome, DialPlan, NetworkPlan } from './plan.ts';
 
+/** Hears what happens at one end of a connection, before the end's own listener does. */
+export interface EndObserver {
+  read(): void;
+  /** A FIN was read. */
+  ended(): void;
+  closed(): void;
+}
+
 /** Everything between the peers and the proxies of a world. */
 export class Network {
   readonly #clock: Clock;
@@ -14,8 +22,10 @@ export class Network {
   /** The proxies' ends of the connections that they dialled. */
   readonly dialled: MemoryTransport[] = [];
   readonly outcomes: DialOutcome[] = [];
-  /** Dials that are neither answered nor aborted. */
-  dialing = 0;
+  /** Who wants to know what happens at an end. */
+  readonly #watching = new Map<MemoryTransport, EndObserver>();
+  /** Where the dials go that are neither answered nor aborted. */
+  readonly #dialing = new Set<{ readonly to: string }>();
 
   constructor(clock: Clock, plan: NetworkPlan, trace: Trace | null) {
     this.#clock = clock;
@@ -41,36 +51,49 @@ export class Network {
     const clock = this.#clock;
     const latency = latencyMs === 0 ? () => 0 : () => Math.floor(clock.random() * (latencyMs + 1));
     const tell = this.#trace;
-    const trace = (end: MemoryTransport, what: string, count?: number): void =>
+    const trace = (end: MemoryTransport, what: string, count?: number): void => {
       tell?.(names[end === ends[0] ? 0 : 1], count === undefined ? what : `${what} ${count}`);
-    const ends = memoryPair({ ...this.#plan, clock, latency, addresses, ...(tell !== null && { trace }) });
+      if (what === 'closed') this.#watching.get(end)?.closed();
+      else if (what === 'read') this.#watching.get(end)?.read();
+      else if (what === 'fin read') this.#watching.get(end)?.ended();
+    };
+    const ends = memoryPair({ ...this.#plan, clock, latency, addresses, trace });
     return ends;
   }
 
+  /** Beside the transport's own listener. */
+  watch(end: MemoryTransport, observer: EndObserver): void {
+    this.#watching.set(end, observer);
+  }
+
   /** One dial, which `accept` completes. */
-  dial(name: string, plan: DialPlan, handlers: DialHandlers, accept: () => MemoryTransport): Dialing {
-    let aborted = false;
-    let answered = false;
-    this.outcomes.push(plan.outcome);
-    this.dialing++;
-    this.#trace?.(name, `dialled, will ${plan.outcome} in ${plan.delayMs} ms`);
+  dial(
+    dial: { readonly name: string; readonly to: string; readonly plan: DialPlan },
+    handlers: DialHandlers,
+    accept: () => MemoryTransport,
+  ): Dialing {
+    const { outcome, delayMs, late } = dial.plan;
+    this.outcomes.push(outcome);
+    this.#dialing.add(dial);
+    this.#trace?.(dial.name, `dialled, will ${outcome} in ${delayMs} ms`);
     const settle = (): void => {
-      if (aborted && !(plan.late && plan.outcome === 'accept')) return;
-      if (!aborted) this.dialing--;
-      answered = true;
-      if (plan.outcome !== 'accept')
-        return handlers.onFailed(failures[plan.outcome as keyof typeof failures]);
+      const aborted = !this.#dialing.delete(dial);
+      if (aborted && !(late && outcome === 'accept')) return;
+      if (outcome !== 'accept') return handlers.onFailed(failures[outcome as keyof typeof failures]);
       const transport = accept();
       this.dialled.push(transport);
       handlers.onConnected(transport);
     };
-    if (plan.outcome !== 'hang') this.#clock.setTimer(plan.delayMs, settle);
-    return {
-      abort: () => {
-        if (!aborted && !answered) this.dialing--;
-        aborted = true;
-      },
-    };
+    if (outcome !== 'hang') this.#clock.setTimer(delayMs, settle);
+    return { abort: () => void this.#dialing.delete(dial) };
+  }
+
+  get dialing(): number {
+    return this.#dialing.size;
+  }
+
+  dialingTo(to: string): number {
+    return [...this.#dialing].filter((dial) => dial.to === to).length;
   }
 }
 

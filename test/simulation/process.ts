@@ -8,7 +8,7 @@ import type { Trace } from './peer.ts';
 import type { OperatorPlan } from './plan.ts';
 import { type ProxyPlan, SimulatedProxy } from './proxy.ts';
 import { ProxyClock } from './proxy-clock.ts';
-import { Witness } from './witness.ts';
+import { type Story, Witness } from './witness.ts';
 
 /** What a process is given by its world. */
 export interface Surroundings {
@@ -18,8 +18,12 @@ export interface Surroundings {
   readonly trace: Trace;
   /** Told what is wrong. */
   readonly say: (problem: string) => void;
-  /** What a deadline should have ended by now: asked when the process is stopped. */
+  /** What is wrong when the process is stopped: a deadline should have ended something by now. */
   readonly overdue: (process: Process) => string[];
+  /** What is wrong when the first cause of an ending strikes. */
+  readonly atCause?: (process: Process, story: Story) => string | null;
+  /** What is wrong once it has begun to stop. */
+  readonly draining?: (process: Process) => string[];
 }
 
 /** One proxy of a world, as its operating system has it: its sockets, its timers, and who watches it. */
@@ -43,11 +47,10 @@ export class Process {
     this.plan = plan;
     this.#surroundings = surroundings;
     this.clock = new ProxyClock(clock);
-    this.witness = new Witness(
-      () => clock.now(),
-      trace,
-      (record) => exceededLimit(this, record),
-    );
+    this.witness = new Witness(() => clock.now(), trace, {
+      move: (record) => exceededLimit(this, record),
+      cause: (story) => surroundings.atCause?.(this, story) ?? null,
+    });
     this.proxy = new SimulatedProxy(plan, {
       clock: this.clock,
       log,
@@ -130,6 +133,7 @@ export class Process {
     for (const problem of this.#surroundings.overdue(this)) this.#surroundings.say(problem);
     this.#surroundings.trace('operator', 'stops');
     this.proxy.stop();
+    for (const problem of this.#surroundings.draining?.(this) ?? []) this.#surroundings.say(problem);
   }
 
   /** Everything has ended: whatever still waits in this process would wait for ever. */

@@ -9,6 +9,7 @@ import type { ConnectionObserver } from '../../src/connection/connection-observe
 import type { ConnectionRecord } from '../../src/connection/connection-record.ts';
 import { SelfAudit } from '../../src/connection/self-audit.ts';
 import { TimeoutManager } from '../../src/connection/timeout-manager.ts';
+import type { BackendLimits } from '../../src/network-proxy/engine.ts';
 import { compileRoutes, type RouteIndex } from '../../src/routing/route-index.ts';
 import { SecurityManager } from '../../src/security/security-manager.ts';
 import { BridgeEntrance } from '../../src/smart-proxy/bridge-entrance.ts';
@@ -35,8 +36,13 @@ export interface ProxyPlan {
   readonly proofs: BridgeProofs | null;
   /** Users' streams and promises take part. */
   readonly needsEventLoop: boolean;
-  /** How long it waits, with no connection left, before it closes what it keeps for later. */
-  readonly settleMs: number;
+  /**
+   * How long it waits, with no connection left, until what it keeps for later has gone by itself.
+   * Null: it closes that at once.
+   */
+  readonly settleMs: number | null;
+  /** For its pools; default: those of the engine. */
+  readonly backendLimits?: BackendLimits;
 }
 
 export interface ProxyParts {
@@ -112,9 +118,12 @@ export class SimulatedProxy {
     const services = { clock: this.#clock, manager, timeouts, security, selectors, dial, log };
     const whole = (record: ConnectionRecord): void =>
       void manager.initiateCleanupOnce(record, { reason: 'internal-error' });
+    const { proofs, backendLimits } = this.#plan;
+    const absent = { meter: null, tracer: null, ordering: noOrdering };
+    const all = { ...services, ...absent, resources: simulatedResources, whole };
     return new NetworkProxySide(
-      { ...services, resources: simulatedResources, meter: null, tracer: null, ordering: noOrdering, whole },
-      this.#plan.proofs !== null,
+      { ...all, ...(backendLimits !== undefined && { backendLimits }) },
+      proofs !== null,
     );
   }
 
@@ -199,11 +208,13 @@ export class SimulatedProxy {
     this.timeouts.stop();
     this.security.stop();
     this.#removal.stop();
-    this.#clock.setTimer(this.#plan.settleMs, () => this.#close());
+    const { settleMs } = this.#plan;
+    if (settleMs === null) this.#close();
+    else this.#clock.setTimer(settleMs, () => this.#close());
   }
 
   #close(): void {
-    this.#settled();
+    if (this.#plan.settleMs !== null) this.#settled();
     this.side.close();
     this.stopped = true;
   }

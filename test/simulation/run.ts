@@ -1,17 +1,18 @@
 /**
- * Runs seeds of simulated worlds.
+ * Runs seeds of simulated worlds: `--seeds` is shared out among the kinds of worlds, or all of one.
  *
- *     node test/simulation/run.ts [--world tcp] [--seeds N] [--from N] [--tally]
- *     node test/simulation/run.ts --world tcp --seed N      replays one, and shows what happened
+ *     node test/simulation/run.ts [--world tcp|http] [--seeds N] [--from N] [--tally]
+ *     node test/simulation/run.ts --world tcp --seed N      replays one, and shows how it fails
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
+import { httpKind } from './http/kind.ts';
 import type { Plan } from './plan.ts';
 import { runPlan, shrink, type WorldKind } from './runner.ts';
 import { tcpKind } from './tcp/kind.ts';
 import type { World } from './world.ts';
 
-const kinds: readonly WorldKind[] = [tcpKind];
+const kinds: readonly WorldKind[] = [tcpKind, httpKind];
 
 /** Failing seeds that are shown in full; more are only named. */
 const shownFailures = 5;
@@ -95,7 +96,7 @@ async function main(): Promise<void> {
   if (chosen.length === 0) throw new Error(`worlds are ${kinds.map(({ name }) => name).join(', ')}`);
   let failed = 0;
   for (const kind of chosen) {
-    failed += await runSeeds(kind, from, seeds);
+    failed += await runSeeds(kind, from, Math.ceil(seeds / chosen.length));
     if (values.tally) showTally();
   }
   process.exitCode = failed === 0 ? 0 : 1;

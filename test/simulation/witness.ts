@@ -7,6 +7,16 @@ import type { MemoryTransport } from '../../src/transport/memory-transport.ts';
 import type { Trace } from './peer.ts';
 import { whatIsStuck } from './stuck.ts';
 
+export interface AtCause {
+  readonly bytesRead: number;
+  /** The client's FIN was read. */
+  readonly readEnded: boolean;
+  /** Bytes that a peer had not taken: of the client, or of the target. */
+  readonly pendingBytes: number;
+  /** The target was gone otherwise than by a FIN. */
+  readonly targetFailed: boolean;
+}
+
 /** What one record went through, written down independently of the manager. */
 export interface Story {
   readonly record: ConnectionRecord;
@@ -20,7 +30,10 @@ export interface Story {
   causedAt: number;
   /** How long nothing was read when the cause struck. */
   quietMs: number;
+  /** What else was so at that moment. */
+  atCause: AtCause;
   dialingAt: number;
+  handedOverAt: number;
   establishedAt: number;
   ended: number;
   endedAt: number;
@@ -38,9 +51,19 @@ export class Witness implements ConnectionObserver {
   readonly #trace: Trace;
   /** Asked after each move: what is wrong now, or null. */
   readonly #check: (record: ConnectionRecord) => string | null;
+  /** Asked when the first cause strikes. */
+  readonly #checkCause: (story: Story) => string | null;
 
-  constructor(now: () => number, trace: Trace, check: (record: ConnectionRecord) => string | null) {
-    this.#check = check;
+  constructor(
+    now: () => number,
+    trace: Trace,
+    checks: {
+      readonly move: (record: ConnectionRecord) => string | null;
+      readonly cause: (story: Story) => string | null;
+    },
+  ) {
+    this.#check = checks.move;
+    this.#checkCause = checks.cause;
     this.#now = now;
     this.#trace = trace;
   }
@@ -58,6 +81,9 @@ export class Witness implements ConnectionObserver {
         if (stuck !== null) this.problems.push(`${record.id}: ${stuck}`);
         story.target = record.target as MemoryTransport | null;
         story.quietMs = this.#now() - Math.max(story.establishedAt, lastReadAt(record));
+        story.atCause = stateOf(record);
+        const problem = this.#checkCause(story);
+        if (problem !== null) this.problems.push(`${record.id}: ${problem}`);
       }
       return initiate(record, cause);
     };
@@ -97,7 +123,9 @@ export class Witness implements ConnectionObserver {
       firstCause: null,
       causedAt: 0,
       quietMs: 0,
+      atCause: { bytesRead: 0, readEnded: false, pendingBytes: 0, targetFailed: false },
       dialingAt: 0,
+      handedOverAt: 0,
       establishedAt: 0,
       ended: 0,
       endedAt: 0,
@@ -119,6 +147,7 @@ export class Witness implements ConnectionObserver {
       const problem = this.#check(record);
       if (problem !== null) this.problems.push(`${record.id}: ${problem}`);
       if (state === 'dialing') story.dialingAt = this.#now();
+      if (state === 'handed-over') story.handedOverAt = this.#now();
       if (state === 'established') story.establishedAt = this.#now();
       if (!legalMoves[from].includes(state))
         this.problems.push(`${record.id}: moved from ${from} to ${state}`);
@@ -141,6 +170,13 @@ export class Witness implements ConnectionObserver {
   refused(): void {
     this.refusals++;
   }
+}
+
+function stateOf({ client, target }: ConnectionRecord): AtCause {
+  const { bytesRead, readEnded } = client;
+  const pendingBytes = Math.max(client.pendingBytes, target?.pendingBytes ?? 0);
+  const other = target as MemoryTransport | null;
+  return { bytesRead, readEnded, pendingBytes, targetFailed: other?.gone === true && !other.readEnded };
 }
 
 function lastReadAt(record: ConnectionRecord): number {

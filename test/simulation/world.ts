@@ -9,7 +9,7 @@ import type { Process } from './process.ts';
 const afterStopMs = 10_000;
 
 /** More than any plan needs, but for the audit's sweeps: something goes round in circles. */
-const maxCallbacks = 200_000;
+const maxCallbacks = 150_000;
 
 export interface WorldOptions {
   /** Writes down what happens. */
@@ -69,7 +69,7 @@ export abstract class World {
 
   get #endAt(): number {
     const longest = this.processes.map(({ plan: { timeouts, settleMs } }) => {
-      return timeouts.shutdownGraceMs + timeouts.cleanupGraceMs + settleMs;
+      return timeouts.shutdownGraceMs + timeouts.cleanupGraceMs + (settleMs ?? 0);
     });
     return this.#horizonMs + Math.max(...longest) + afterStopMs;
   }

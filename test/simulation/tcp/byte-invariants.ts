@@ -1,21 +1,11 @@
 import type { MemoryTransport } from '../../../src/transport/memory-transport.ts';
+import { checkDirection } from '../direction.ts';
 import type { Peer } from '../peer.ts';
 import type { Story } from '../witness.ts';
 import type { TcpWorld } from './world.ts';
 
 /** Routes whose targets get a PROXY header of version 2. */
 const binaryHeaders: readonly string[] = ['b', 'bridged-a', 'bridged-b'];
-
-/** One direction of a joined pair, as its two peers saw it. */
-interface Direction {
-  readonly name: string;
-  readonly from: Peer;
-  readonly to: Peer;
-  /** Bytes of the sender that are not passed on: a PROXY header that was read. */
-  readonly skipped: number;
-  /** Bytes that the proxy wrote before: a PROXY header of its own. */
-  readonly added: number;
-}
 
 /**
  * What arrived is what was sent: in order, nothing twice, nothing of somebody else; all of it
@@ -29,12 +19,13 @@ export function checkBytes(world: TcpWorld, story: Story): string[] {
   const backend = peerOf(world, target);
   const skipped = record.proxyHeaderBytes;
   const added = proxyHeaderLength(backend.received, record.route?.name ?? '');
-  const towardsTarget = { name: 'to the target', from: client, to: backend, skipped, added };
-  const towardsClient = { name: 'to the client', from: backend, to: client, skipped: 0, added: 0 };
-  for (const direction of [towardsTarget, towardsClient]) {
-    const problem = checkDirection(direction, isGraceful(story));
-    if (problem !== null) problems.push(`${direction.name}: ${problem}`);
-  }
+  const towardsTarget = checkDirection({ from: client, to: backend, skipped, added }, isGraceful(story));
+  const towardsClient = checkDirection(
+    { from: backend, to: client, skipped: 0, added: 0 },
+    isGraceful(story),
+  );
+  if (towardsTarget !== null) problems.push(`to the target: ${towardsTarget}`);
+  if (towardsClient !== null) problems.push(`to the client: ${towardsClient}`);
   return problems;
 }
 
@@ -47,34 +38,6 @@ function peerOf(world: TcpWorld, end: MemoryTransport): Peer {
   const peer = world.network.peers.get(end);
   if (peer === undefined) throw new Error('a transport of nobody');
   return peer;
-}
-
-function checkDirection(direction: Direction, graceful: boolean): string | null {
-  const { from, to, skipped, added } = direction;
-  const sent = from.sent.subarray(skipped);
-  const received = to.received.subarray(added);
-  if (!isPrefix(received, sent)) return `received ${received.length} bytes that are not what was sent`;
-  const whole = Math.max(0, (from.near?.bytesWritten ?? 0) - skipped);
-  if (to.sawFin && received.length !== whole) return `FIN after ${received.length} of ${whole} bytes`;
-  if (to.sawFin && !from.did.has('fin') && !from.did.has('destroy'))
-    return 'FIN, and the other side sent none';
-  const delivered = (to === from ? 0 : takenBy(to)) - added;
-  if (!graceful) return null;
-  if (delivered < whole) return `ended gracefully after ${delivered} of ${whole} bytes`;
-  const listened =
-    to.near?.paused === false && !to.did.has('reset') && !to.did.has('destroy') && !to.did.has('give-up');
-  if (listened && !to.sawFin)
-    return `ended gracefully, but heard ${to.sawError} after ${received.length} bytes`;
-  return null;
-}
-
-/** Bytes that the proxy's kernel took for this peer. */
-function takenBy(peer: Peer): number {
-  return peer.far?.bytesWritten ?? 0;
-}
-
-function isPrefix(part: Uint8Array, whole: Uint8Array): boolean {
-  return part.length <= whole.length && Buffer.compare(part, whole.subarray(0, part.length)) === 0;
 }
 
 /** `bytes` of the record, against what the client's own socket moved (M1). */

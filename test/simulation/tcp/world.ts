@@ -46,8 +46,9 @@ export class TcpWorld extends World {
   readonly #dial: Dial = (endpoint, handlers) => {
     const number = this.#dials++;
     const plan = backendPlan(this.plan, number);
-    const name = `backend ${number} (${'socket' in endpoint ? endpoint.socket : endpoint.host})`;
-    return this.network.dial(name, plan, handlers, () => {
+    const to = 'socket' in endpoint ? endpoint.socket : endpoint.host;
+    const name = `backend ${number} (${to})`;
+    return this.network.dial({ name, to, plan }, handlers, () => {
       const actor = new Actor(name, plan.script, this.clock, this.tracer);
       return this.network.join(actor, {
         proxy: { ip: proxyAddress, port: 50_000 },
