@@ -38,7 +38,8 @@ export class Process {
   /** Records whose sockets went away without a word before anything else ended them, and when. */
   readonly vanished = new Map<ConnectionRecord, number>();
   terminated = 0;
-  reloaded = 0;
+  /** When routes were first taken away by a reload; null: never. */
+  reloadedAt: number | null = null;
   killed = false;
   readonly #surroundings: Surroundings;
 
@@ -84,6 +85,11 @@ export class Process {
     accept(this.proxy, transport);
   }
 
+  /** When what uses the removed routes should have ended. */
+  get removalDueAt(): number {
+    return (this.reloadedAt ?? Number.POSITIVE_INFINITY) + this.plan.timeouts.shutdownGraceMs;
+  }
+
   operate({ what }: OperatorPlan): void {
     if (this.proxy.stopped || this.killed) return;
     this.#surroundings.trace('operator', what);
@@ -93,7 +99,7 @@ export class Process {
         this.proxy.terminateOne();
         break;
       case 'reload':
-        this.reloaded++;
+        this.reloadedAt ??= this.clock.now();
         this.proxy.reload();
         break;
       case 'audit':

@@ -151,6 +151,13 @@ mutation(
 // ── the exchange ─────────────────────────────────────────────────────────────────────────────────
 
 mutation(
+  'a request outlives the route that a reload removed',
+  ProxiedExchange.prototype,
+  'onRouteRemoved',
+  () => () => {},
+);
+
+mutation(
   'a request that was cut off is not taken back',
   ProxiedExchange.prototype,
   'onClientGone',

@@ -1,6 +1,7 @@
 import type { Conversation } from './conversation.ts';
 import type { LoggedRequest } from './journal.ts';
 import { isIdempotent, type RequestPlan } from './requests.ts';
+import { removedRoute } from './routes.ts';
 import type { SiteWorld } from './site-world.ts';
 
 type Say = (problem: string) => void;
@@ -27,6 +28,8 @@ const checks: Readonly<Record<string, Check>> = {
   'pool-overloaded': ({ plan }, { wasFull }, { route }) =>
     wasFull || (route === 'proxied' && plan.pools.maxConnections < 10),
   'target-selection-failed': (_world, _entry, { route }) => route === 'computed' || route === 'awaited',
+  'route-removed': ({ reader }, { at }, { route }) =>
+    route === removedRoute && at >= reader.removalDueAt - 0.5,
   'request-timeout': (world, entry, request) => bodyWasLate(world, entry, request),
   'invalid-response': (world, _entry, request) => hasOddAnswer(world, request),
   'target-closed': (world, _entry, request) => backendLeft(world, request),

@@ -69,7 +69,7 @@ const checks: Partial<Record<TerminationReason, Check>> = {
   // A client that stops in the middle of its first word.
   'no-route': (_world, { peer, plan }) => peer.sentBytes < plan.script.proxyHeaderBytes + 20,
   operator: ({ reader }) => reader.terminated > 0,
-  'route-removed': ({ reader }) => reader.reloaded > 0,
+  'route-removed': ({ reader }) => reader.reloadedAt !== null,
   orphaned: ({ reader }, { reading }) => reading !== undefined && reader.vanished.has(reading.record),
   shutdown: ({ reader }) => reader.proxy.stopping,
 };

@@ -32,7 +32,7 @@ export type RouteName =
   | 'closed'
   | 'reset';
 
-const removedRoute: RouteName = 'old';
+export const removedRoute: RouteName = 'old';
 /** The address that may not use `guarded`. */
 export const guardedFrom = '192.0.2.3';
 export const pageBody = 'a page of our own';

@@ -43,7 +43,7 @@ const checks: Partial<Record<TerminationReason, Check>> = {
   blocked: (_, { record }) => record.route?.name === 'block' || record.route?.name === 'spread',
   'no-route': (_, { record }) => record.route === null,
   'route-removed': (world, { record }) =>
-    world.process.reloaded > 0 && removedRoutes.includes(record.route?.name ?? ''),
+    world.process.reloadedAt !== null && removedRoutes.includes(record.route?.name ?? ''),
   operator: (world) => world.process.terminated > 0,
   orphaned: (world, { record }) => world.process.vanished.has(record),
   shutdown: (world) => world.proxy.stopping,
