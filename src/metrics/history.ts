@@ -2,6 +2,10 @@ import { noRouteTotals, noTotals, perSecond, type RouteTotals, sum, type Totals 
 
 /** Five minutes, at one sample a second. */
 const keptSamples = 300;
+/** What is older is told in steps of so many samples … */
+const samplesInStep = 12;
+/** … until an hour is full. */
+const keptSteps = 275;
 /** Rates are those of the last ten seconds. */
 const rateSamples = 10;
 
@@ -29,15 +33,40 @@ interface Kept {
 
 const noRoutes: ReadonlyMap<string, RouteTotals> = new Map();
 
-/** The last minutes, second by second, and what rates are made of. Bounded: the oldest second is forgotten. */
+/**
+ * The last minutes, second by second, what rates are made of, and an hour before in steps. Bounded: the oldest
+ * step is forgotten.
+ */
 export class History {
   readonly #kept: Kept[] = [];
+  /** The last of them may not be full yet. */
+  readonly #steps: HistorySample[] = [];
+  #inLastStep = samplesInStep;
 
   add(sample: HistorySample, routes: ReadonlyMap<string, RouteTotals>): void {
     this.#kept.push({ sample, routes });
     const former = this.#kept.at(-1 - rateSamples);
     if (former !== undefined) former.routes = noRoutes;
-    if (this.#kept.length > keptSamples) this.#kept.shift();
+    if (this.#kept.length <= keptSamples) return;
+    const [oldest] = this.#kept.splice(0, 1);
+    if (oldest !== undefined) this.#grow(oldest.sample);
+  }
+
+  #grow(sample: HistorySample): void {
+    const last = this.#steps.at(-1);
+    if (last === undefined || this.#inLastStep === samplesInStep) {
+      this.#steps.push(sample);
+      this.#inLastStep = 1;
+      if (this.#steps.length > keptSteps) this.#steps.shift();
+      return;
+    }
+    this.#steps[this.#steps.length - 1] = oneOf(last, sample);
+    this.#inLastStep++;
+  }
+
+  /** All that is known, oldest first: steps, then seconds. */
+  past(): HistorySample[] {
+    return [...this.#steps, ...this.samples(keptSamples)];
   }
 
   /** Oldest first. */
@@ -62,4 +91,15 @@ export class History {
   get #windowMs(): number {
     return this.#recent.reduce((total, { sample }) => total + sample.durationMs, 0);
   }
+}
+
+/** Two samples, the second right after the first. */
+function oneOf(first: HistorySample, second: HistorySample): HistorySample {
+  return {
+    at: second.at,
+    durationMs: first.durationMs + second.durationMs,
+    active: second.active,
+    eventLoopDelayMs: Math.max(first.eventLoopDelayMs, second.eventLoopDelayMs),
+    counts: sum(first.counts, second.counts),
+  };
 }

@@ -51,6 +51,11 @@ export class Sampler {
     return this.#history.samples(count);
   }
 
+  /** The last hour, in steps where it is longer ago. */
+  past(): HistorySample[] {
+    return this.#history.past();
+  }
+
   /** Of the last minute. */
   get delay(): DelaySummary {
     return this.eventLoopDelay.summary();

@@ -36,6 +36,7 @@ export function createLiveSource(proxy: LivingProxy, version: string): LiveSourc
       return { count, rows };
     },
     samples: (seconds) => measurement()?.history(seconds) ?? [],
+    past: () => measurement()?.past() ?? [],
   };
 }
 

@@ -81,6 +81,11 @@ export class Measurement {
     return this.#sampler.history(seconds);
   }
 
+  /** The last hour: what is longer ago than minutes is told in steps. */
+  past(): HistorySample[] {
+    return this.#sampler.past();
+  }
+
   routeReporter(): (name: string) => RouteReport {
     return routeReporter(this.metrics, this.#sampler);
   }

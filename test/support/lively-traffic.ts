@@ -6,6 +6,8 @@ import { once } from 'node:events';
 import http, { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import tls from 'node:tls';
+import { systemClock } from '../../src/base/clock.ts';
+import { type IssuedCertificate, LocalAuthority } from '../../src/certificates/local-authority.ts';
 import type { Route } from '../../src/config/schema.ts';
 import { SmartProxy } from '../../src/smart-proxy/smart-proxy.ts';
 import { seededRandom } from './virtual-clock.ts';
@@ -29,8 +31,9 @@ export class LivelyTraffic {
   static async start(workspace: Workspace, adminToken?: string): Promise<LivelyTraffic> {
     const web = await startBackend(workspace);
     const echo = await startEcho(workspace);
+    const certificate = await issueCertificate();
     const proxy = new SmartProxy({
-      routes: routes(web, echo, await closedPort()),
+      routes: routes(web, echo, await closedPort(), certificate),
       proxyProtocol: { trustedSources: [`${trustedAddress}/32`] },
       timeouts: { initialDataMs: 3_000, inactivityMs: 900_000, maxLifetimeMs: 3_600_000 },
       stateDirectory: workspace.path('state'),
@@ -148,7 +151,16 @@ export class LivelyTraffic {
   }
 }
 
-function routes(web: number, echo: number, closed: number): Route[] {
+async function issueCertificate(): Promise<IssuedCertificate> {
+  const authority = await LocalAuthority.create({
+    clock: systemClock,
+    name: 'Example authority',
+    validityMs: 90 * 86_400_000,
+  });
+  return authority.issue(['shop.test', 'api.test']);
+}
+
+function routes(web: number, echo: number, closed: number, certificate: IssuedCertificate): Route[] {
   const here = { ports: 0, address: '127.0.0.1' };
   const site = (name: string, path: string | undefined, port: number): Route => ({
     name: path === undefined ? name : `${name}${path}`,
@@ -156,7 +168,7 @@ function routes(web: number, echo: number, closed: number): Route[] {
     action: {
       type: 'forward',
       target: { host: '127.0.0.1', port },
-      tls: { mode: 'terminate', certificate: 'local' },
+      tls: { mode: 'terminate', certificate },
     },
   });
   return [
@@ -169,7 +181,7 @@ function routes(web: number, echo: number, closed: number): Route[] {
         type: 'redirect',
         to: 'https://{host}/v1/orders',
         status: 308,
-        tls: { certificate: 'local' },
+        tls: { certificate },
       },
     },
     {

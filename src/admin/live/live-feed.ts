@@ -11,8 +11,6 @@ const tickMs = 1_000;
 const maxRows = 10_000;
 /** As many ended connections as the proxy keeps. */
 const maxEndings = 1_000;
-/** Of the past that a snapshot tells. */
-const historySeconds = 300;
 /** A tick that is late has to tell of more seconds than one. */
 const latestSeconds = 30;
 /** The admin server has other callers, too. */
@@ -115,7 +113,7 @@ export class LiveFeed {
       version: this.#source.version,
       measured: this.#source.measured,
       tickMs,
-      samples: this.#source.samples(historySeconds).filter(({ at }) => at <= this.#sampledAt),
+      samples: this.#source.past().filter(({ at }) => at <= this.#sampledAt),
       rows: this.#table.rows,
       endings: this.#endings,
     };

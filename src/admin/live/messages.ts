@@ -90,7 +90,7 @@ export interface Snapshot extends Overview {
   readonly tickMs: number;
   /** Whether anything is measured: without it there are no samples, ever. */
   readonly measured: boolean;
-  /** What happened in the last minutes, oldest first. */
+  /** What happened in the last hour, oldest first: in steps of several seconds, and of one in the last minutes. */
   readonly samples: readonly HistorySample[];
   readonly rows: readonly LiveRow[];
   /** The last that ended, newest last. */

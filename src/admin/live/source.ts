@@ -12,4 +12,6 @@ export interface LiveSource {
   endings(after: number): { readonly count: number; readonly rows: EndedRow[] };
   /** What happened in the last seconds, oldest first. */
   samples(seconds: number): readonly HistorySample[];
+  /** The last hour, oldest first; what is longer ago than minutes may be in steps of several seconds. */
+  past(): readonly HistorySample[];
 }

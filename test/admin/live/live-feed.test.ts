@@ -124,7 +124,7 @@ describe('the live feed', () => {
     const { source, feed } = start();
     source.sampled = Array.from({ length: 400 }, (_, second) => sample(second));
     const viewer = watch(feed);
-    assert.equal(viewer.heard[0]?.data.samples.length, 300);
+    assert.equal(viewer.heard[0]?.data.samples.length, 400);
     clock.advance(1_000);
     source.sampled.push(sample(400, 5), sample(401, 6));
     clock.advance(1_000);

@@ -57,4 +57,8 @@ export class TestSource implements LiveSource {
   samples(seconds: number): HistorySample[] {
     return this.sampled.slice(-seconds);
   }
+
+  past(): HistorySample[] {
+    return this.sampled;
+  }
 }

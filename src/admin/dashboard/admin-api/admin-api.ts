@@ -3,6 +3,11 @@ import type { TokenStore } from './token-store.ts';
 /** The longest that a call takes before it is given up. The stream has a deadline of its own. */
 const answerWithinMs = 20_000;
 
+interface Refusal {
+  readonly code?: string;
+  readonly message?: string;
+}
+
 /** What the admin API refused, in its own words. */
 export class ApiError extends Error {
   readonly status: number;
@@ -58,7 +63,7 @@ export class AdminApi {
 
   async #refusal(answer: Response): Promise<ApiError> {
     if (answer.status === 401) this.#tokens.refused();
-    const { error } = await answer.json().catch(() => ({}));
+    const { error } = (await answer.json().catch(() => ({}))) as { error?: Refusal };
     return new ApiError(answer.status, error?.code ?? 'unknown', error?.message ?? `HTTP ${answer.status}`);
   }
 }

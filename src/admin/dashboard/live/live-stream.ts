@@ -75,15 +75,14 @@ export class LiveStream {
 
   async #read(answer: Response, signal: AbortSignal): Promise<void> {
     const parser = new EventParser();
-    const reader = (answer.body as ReadableStream<BufferSource>)
-      .pipeThrough(new TextDecoderStream())
-      .getReader();
+    const decoder = new TextDecoder();
+    const reader = (answer.body as ReadableStream<Uint8Array>).getReader();
     signal.addEventListener('abort', () => void reader.cancel().catch(() => {}));
     for (;;) {
       const silence = setTimeout(() => void reader.cancel().catch(() => {}), silenceMs);
       const { done, value } = await reader.read().finally(() => clearTimeout(silence));
       if (done) return;
-      for (const event of parser.push(value)) this.#take(event);
+      for (const event of parser.push(decoder.decode(value, { stream: true }))) this.#take(event);
     }
   }
 

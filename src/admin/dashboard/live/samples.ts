@@ -16,8 +16,6 @@ type Counts = HistorySample['counts'];
 
 /** An hour at one sample a second. */
 const keptSpans = 3_600;
-/** More are no help to the eye. */
-const shownSpans = 300;
 
 /** The past as far as charts show it, oldest first. Bounded. */
 export class Samples {
@@ -39,15 +37,14 @@ export class Samples {
   }
 
   /**
-   * Those of the last `seconds`. Where there are more than a chart can show, those of one step become one;
-   * steps begin at round times, so that a line stays as it was.
+   * Those of the last `seconds`, and of each step one. Steps begin at round times, so that a line stays
+   * as it was.
    */
-  within(seconds: number): Span[] {
+  within(seconds: number, stepSeconds: number): Span[] {
     const since = (this.#spans.at(-1)?.at ?? 0) - seconds * 1_000;
     const spans = this.#spans.slice(this.#spans.findIndex(({ at }) => at >= since));
-    const stepMs = (seconds * 1_000) / shownSpans;
-    if (stepMs <= 1_000) return spans;
-    return [...Map.groupBy(spans, ({ at }) => Math.floor(at / stepMs)).values()].map(merged);
+    const stepOf = ({ at }: Span): number => Math.floor(at / (stepSeconds * 1_000));
+    return [...Map.groupBy(spans, stepOf).values()].map(merged);
   }
 }
 

@@ -10,7 +10,7 @@ import { type Window, WindowChoice, windows } from './window-choice.tsx';
 export function OverviewPage() {
   const { state } = useLive();
   const [window, setWindow] = useState<Window>(windows[1]);
-  const spans = useMemo(() => state.samples.within(window.seconds), [state.tick, window]);
+  const spans = useMemo(() => state.samples.within(window.seconds, window.stepSeconds), [state.tick, window]);
   const times = useMemo(() => timesOf(spans), [spans]);
   if (state.overview === null) return <p class="waiting">Waiting for the first figures …</p>;
   const common = { times, windowSeconds: window.seconds, colour: colourOf };
