@@ -4,14 +4,24 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from 'p
 import { programPath } from './debian.ts';
 import type { Workspace } from './workspace.ts';
 
-/** A browser that ends with the workspace. */
-export async function startBrowser(workspace: Workspace): Promise<Browser> {
+/**
+ * A browser that ends with the workspace.
+ *
+ * @param within what makes a command run on another host, in front of it
+ */
+export async function startBrowser(workspace: Workspace, within: readonly string[] = []): Promise<Browser> {
+  const program = programPath('chromium-headless-shell');
   const browser = await chromium.launch({
-    executablePath: programPath('chromium-headless-shell'),
+    executablePath: within.length === 0 ? program : wrapped(workspace, [...within, program]),
     args: ['--no-sandbox', '--disable-dev-shm-usage'],
   });
   workspace.onEnd(() => browser.close());
   return browser;
+}
+
+/** A program that runs a command with its own arguments. */
+function wrapped(workspace: Workspace, command: readonly string[]): string {
+  return workspace.write('browser', `#!/bin/sh\nexec ${command.join(' ')} "$@"\n`, 0o755);
 }
 
 /** A page that listens to its own troubles. */
