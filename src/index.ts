@@ -10,6 +10,7 @@ export type {
   Termination,
   TerminationReason,
 } from './base/termination.ts';
+export type { CertificateFailed, CertificateIssued } from './certificates/acme/acme-services.ts';
 export type { Problem } from './config/problems.ts';
 export { ConfigurationError } from './config/problems.ts';
 export type { RouteContext } from './config/resolved.ts';

@@ -1,7 +1,7 @@
 import { systemClock } from '../base/clock.ts';
 import { errorMessage, SmartProxyError } from '../base/errors.ts';
-import { FolderStore } from '../certificates/acme/folder-store.ts';
-import { type ImportReport, importCertificates } from '../certificates/acme/import-certificates.ts';
+import { FolderStore } from '../certificates/acme/store/folder-store.ts';
+import { type ImportReport, importCertificates } from '../certificates/acme/store/import-certificates.ts';
 import type { CertificateStatus } from '../certificates/certificate-source.ts';
 import { processEnvironment } from '../config/environment.ts';
 import { resolveOptions } from '../config/resolve.ts';

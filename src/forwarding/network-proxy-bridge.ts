@@ -1,6 +1,6 @@
 import { bridgeTlvType, signBridge } from '../base/bridge-proof.ts';
 import type { Endpoint, Transport } from '../base/transport.ts';
-import type { Answer } from '../certificates/acme/challenge-answers.ts';
+import type { Answer } from '../certificates/acme/challenges/challenge-answers.ts';
 import type { Certificate } from '../certificates/certificate.ts';
 import type { ConnectionObserver } from '../connection/connection-observer.ts';
 import type { ConnectionRecord } from '../connection/connection-record.ts';

@@ -1,6 +1,6 @@
 import tls from 'node:tls';
 import { errorMessage, SmartProxyError } from '../base/errors.ts';
-import { type Answer, challengeProtocol } from '../certificates/acme/challenge-answers.ts';
+import { type Answer, challengeProtocol } from '../certificates/acme/challenges/challenge-answers.ts';
 import type { Certificate } from '../certificates/certificate.ts';
 import type { ContextAnswer } from '../certificates/certificate-source.ts';
 import type { ResolvedTls } from '../config/resolved.ts';

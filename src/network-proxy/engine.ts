@@ -3,7 +3,7 @@ import { DeadlineQueue } from '../base/deadline-queue.ts';
 import type { Logger } from '../base/logger.ts';
 import { AddressSet } from '../base/prefix-trie.ts';
 import type { Dial } from '../base/transport.ts';
-import type { ChallengeAnswers } from '../certificates/acme/challenge-answers.ts';
+import type { ChallengeAnswers } from '../certificates/acme/challenges/challenge-answers.ts';
 import type { CertificateSource } from '../certificates/certificate-source.ts';
 import type { TargetContexts } from '../certificates/target-contexts.ts';
 import type { Limits, ResolvedOptions } from '../config/resolved.ts';

@@ -3,7 +3,11 @@ import type { DeadlineQueue } from '../base/deadline-queue.ts';
 import type { AddressSet } from '../base/prefix-trie.ts';
 import type { TerminationReason } from '../base/termination.ts';
 import type { Endpoint } from '../base/transport.ts';
-import { type Answer, type ChallengeAnswers, tokenOf } from '../certificates/acme/challenge-answers.ts';
+import {
+  type Answer,
+  type ChallengeAnswers,
+  tokenOf,
+} from '../certificates/acme/challenges/challenge-answers.ts';
 import { resolveHttp } from '../config/resolve-http.ts';
 import type { ResolvedForward, ResolvedRoute } from '../config/resolved.ts';
 import type { ConnectionRecord } from '../connection/connection-record.ts';

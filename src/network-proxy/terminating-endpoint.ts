@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Transport } from '../base/transport.ts';
-import { type Answer, challengeProtocol } from '../certificates/acme/challenge-answers.ts';
+import { type Answer, challengeProtocol } from '../certificates/acme/challenges/challenge-answers.ts';
 import type { Certificate } from '../certificates/certificate.ts';
 import { isPerRequest } from '../config/connection-kind.ts';
 import type { ResolvedTls } from '../config/resolved.ts';

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { errorCode, errorMessage, SmartProxyError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import type { ChallengePort } from '../certificates/acme/challenge-solver.ts';
+import type { ChallengePort } from '../certificates/acme/challenges/challenge-solver.ts';
 import type { Limits, ResolvedRoute, Timeouts } from '../config/resolved.ts';
 import { PortTable } from '../routing/port-table.ts';
 import type { ListenerSet } from './listener-set.ts';

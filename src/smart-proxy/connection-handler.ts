@@ -6,7 +6,7 @@ import {
   type ChallengeAnswers,
   challengePath,
   challengeProtocol,
-} from '../certificates/acme/challenge-answers.ts';
+} from '../certificates/acme/challenges/challenge-answers.ts';
 import { isPerRequest } from '../config/connection-kind.ts';
 import type { ResolvedForward, ResolvedRoute, Timeouts } from '../config/resolved.ts';
 import type { CleanupCause, ConnectionManager } from '../connection/connection-manager.ts';

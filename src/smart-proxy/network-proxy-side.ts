@@ -1,5 +1,5 @@
 import { SmartProxyError } from '../base/errors.ts';
-import type { ChallengeAnswers } from '../certificates/acme/challenge-answers.ts';
+import type { ChallengeAnswers } from '../certificates/acme/challenges/challenge-answers.ts';
 import { readBridgeSecret } from '../certificates/bridge-secret.ts';
 import type { CertificateStatus } from '../certificates/certificate-source.ts';
 import type { ResolvedNetworkProxy, ResolvedOptions } from '../config/resolved.ts';

@@ -6,7 +6,7 @@ import { type Logger, silentLogger } from '../../src/base/logger.ts';
 import { AddressSet } from '../../src/base/prefix-trie.ts';
 import type { TerminationReason } from '../../src/base/termination.ts';
 import type { Dial, Transport } from '../../src/base/transport.ts';
-import type { ChallengeAnswers } from '../../src/certificates/acme/challenge-answers.ts';
+import type { ChallengeAnswers } from '../../src/certificates/acme/challenges/challenge-answers.ts';
 import type {
   HeaderEdits,
   ResolvedAction,

@@ -1,5 +1,6 @@
 /** Programs, ports and files of one test, all gone when it ends. */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
@@ -156,15 +157,24 @@ export class Workspace {
   }
 }
 
-/** A port on 127.0.0.1 that nobody listens on at this moment. */
+/**
+ * A port that nobody listens on at this moment. Below those that the kernel gives to clients: one of
+ * these may be somebody's own by the time that it is listened on.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
+  for (let attempt = 1; ; attempt++) {
+    const port = randomInt(10_240, 32_000);
+    const server = createServer().listen(port);
+    try {
+      await once(server, 'listening');
+    } catch (error) {
+      if (attempt === 50) throw error;
+      continue;
+    }
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 /** Whether a connection to the port is accepted. */

@@ -1,32 +1,29 @@
 import { SmartProxyError } from '../../base/errors.ts';
 import type { AutomaticCertificates, CertificateAnswer, CertificateStatus } from '../certificate-source.ts';
-import { Accounts } from './accounts.ts';
 import type { AcmeServices } from './acme-services.ts';
 import type { AcmeSettings } from './acme-settings.ts';
-import { AuthorityConnection } from './authority-connection.ts';
-import { CareTimes } from './care-times.ts';
+import { CertificateCare } from './certificate-care.ts';
 import { CertificateKeeper } from './certificate-keeper.ts';
 import { type CertificatePlan, type PlannedCertificate, parentPattern } from './certificate-plan.ts';
+import { CertificateReports } from './certificate-reports.ts';
 import { automaticStatus } from './certificate-status.ts';
-import { type CertificateStore, certificateId } from './certificate-store.ts';
-import type { ChallengeAnswers } from './challenge-answers.ts';
-import { ChallengeSolver } from './challenge-solver.ts';
-import { dnsHook } from './dns-hook.ts';
+import type { ChallengeAnswers } from './challenges/challenge-answers.ts';
+import { ChallengeSolver } from './challenges/challenge-solver.ts';
+import { dnsHook } from './challenges/dns-hook.ts';
+import { PendingChallenges } from './challenges/pending-challenges.ts';
+import { SharedAnswers } from './challenges/shared-answers.ts';
 import { ManagedCertificate } from './managed-certificate.ts';
-import { OnDemand } from './on-demand.ts';
-import { OnDemandCertificates } from './on-demand-certificates.ts';
-import { PendingChallenges } from './pending-challenges.ts';
-import { SharedAnswers } from './shared-answers.ts';
+import { OnDemand } from './on-demand/on-demand.ts';
+import { OnDemandCertificates } from './on-demand/on-demand-certificates.ts';
+import { Accounts } from './ordering/accounts.ts';
+import { AuthorityConnection } from './protocol/authority-connection.ts';
 import { ShownCertificates } from './shown-certificates.ts';
-import { VisitQueue } from './visit-queue.ts';
+import { type CertificateStore, certificateId } from './store/certificate-store.ts';
 
 /** Files that are read at once. */
 const maxLoads = 32;
-const defaultVisits = 10;
 /** What an interrupted order may take to clear up behind itself. */
 const closeMs = 10_000;
-/** Those who ask for it wait for a minute at most. */
-const renewWaitMs = 45_000;
 
 /** What a plan asks for, with what is in the store of it. */
 export interface PreparedPlan {
@@ -45,10 +42,10 @@ export class AcmeCertificates implements AutomaticCertificates {
   readonly answers: ChallengeAnswers;
   readonly #services: AcmeServices;
   readonly #connection: AuthorityConnection;
+  readonly #reports: CertificateReports;
   readonly #keeper: CertificateKeeper;
+  readonly #care: CertificateCare;
   readonly #shown: ShownCertificates;
-  readonly #queue: VisitQueue;
-  readonly #times: CareTimes;
   readonly #demand: OnDemandCertificates | null;
   readonly #ending = new AbortController();
   /** Of the plan in force, by id. */
@@ -61,18 +58,17 @@ export class AcmeCertificates implements AutomaticCertificates {
     this.settings = settings;
     this.store = store;
     this.#services = services;
-    const { clock, log, userAgent, substitutes, limits } = services;
+    const { clock, log, userAgent, substitutes } = services;
     const pending = new PendingChallenges();
     this.answers = new SharedAnswers({ clock, store, pending, idOf: (name) => this.#idOf(name) });
     this.#connection = new AuthorityConnection({ clock, root: settings.root, userAgent });
+    this.#reports = new CertificateReports(services);
     this.#keeper = this.#createKeeper(pending);
     this.#shown = new ShownCertificates({ clock, log, substitutes });
-    this.#times = new CareTimes(clock, (managed) => this.#queue.add(managed));
-    this.#queue = new VisitQueue(
-      limits?.visits ?? defaultVisits,
-      (managed) => this.#visit(managed),
-      (managed) => this.#visited(managed),
-    );
+    this.#care = new CertificateCare({
+      ...{ clock, keeper: this.#keeper, signal: this.#ending.signal },
+      visited: (managed) => this.#visited(managed),
+    });
     this.#demand = this.#createDemand();
   }
 
@@ -91,8 +87,8 @@ export class AcmeCertificates implements AutomaticCertificates {
       }),
       solver: new ChallengeSolver({ clock, log, pending, port, httpPort, dns, dnsServers }),
       isWanted: async (managed) => this.#demand === null || this.#demand.isStillWanted(managed),
-      onIssued: (managed, renewal) => this.#tellIssued(managed, renewal),
-      onFailed: (managed, error) => this.#tellFailed(managed, error),
+      onIssued: (managed, renewal) => this.#reports.issued(managed, renewal),
+      onFailed: (managed, error) => this.#reports.failed(managed, error),
       onReplaced: (before) => this.#services.replaced(before),
     });
   }
@@ -100,15 +96,12 @@ export class AcmeCertificates implements AutomaticCertificates {
   #createDemand(): OnDemandCertificates | null {
     const { ask } = this.settings;
     if (ask === null) return null;
-    const { clock, log, limits } = this.#services;
-    const given = limits?.onDemand;
+    const { clock, log } = this.#services;
     return new OnDemandCertificates({
-      ...{ clock, log, limits },
-      policy: new OnDemand({ clock, log, ask, ...(given !== undefined && { limits: given }) }),
-      signal: this.#ending.signal,
+      ...{ clock, log, policy: new OnDemand({ clock, log, ask }), signal: this.#ending.signal },
       manage: (plan) => this.#manage(plan),
       load: (managed) => this.#load(managed),
-      begin: (managed) => this.#queue.add(managed),
+      begin: (managed) => this.#care.begin(managed),
       dropped: (managed) => this.#drop(managed),
     });
   }
@@ -118,11 +111,10 @@ export class AcmeCertificates implements AutomaticCertificates {
     const managed = new Map<string, ManagedCertificate>();
     const unread: ManagedCertificate[] = [];
     for (const planned of plan.certificates) {
-      const known = this.#managed.get(planned.id);
-      const one = known ?? this.#manage(planned);
+      const one = this.#managed.get(planned.id) ?? this.#manage(planned);
       managed.set(planned.id, one);
       // Somebody may have put another one there, and a reload is when to look.
-      if (!this.#queue.has(one)) unread.push(one);
+      if (!this.#care.isBusy(one)) unread.push(one);
     }
     const readers = Array.from({ length: maxLoads }, async () => {
       for (let one = unread.pop(); one !== undefined; one = unread.pop()) await this.#load(one);
@@ -141,7 +133,7 @@ export class AcmeCertificates implements AutomaticCertificates {
     } catch (error) {
       const known = error as SmartProxyError;
       managed.failed(known);
-      this.#tellFailed(managed, known);
+      this.#reports.failed(managed, known);
     }
   }
 
@@ -161,14 +153,19 @@ export class AcmeCertificates implements AutomaticCertificates {
   }
 
   #drop(managed: ManagedCertificate): void {
-    this.#times.remove(managed);
+    this.#care.drop(managed);
     this.#shown.forget(managed);
   }
 
   /** The listeners are bound: what is missing is ordered, and what is due is renewed. */
   start(): void {
     this.#started = true;
-    for (const managed of this.#managed.values()) this.#times.plan(managed, 0);
+    for (const managed of this.#managed.values()) this.#care.plan(managed);
+  }
+
+  #visited(managed: ManagedCertificate): boolean {
+    this.#shown.changed(managed);
+    return this.#managed.get(managed.id) === managed || this.#demand?.has(managed) === true;
   }
 
   certificateFor(name: string): CertificateAnswer | Promise<CertificateAnswer> {
@@ -194,8 +191,12 @@ export class AcmeCertificates implements AutomaticCertificates {
     return [...this.#managed.values(), ...(this.#demand?.all() ?? [])];
   }
 
+  #statusOf(managed: ManagedCertificate): CertificateStatus {
+    return automaticStatus(managed, this.#care.isBusy(managed));
+  }
+
   list(): CertificateStatus[] {
-    return this.#all().map((managed) => automaticStatus(managed, this.#queue.has(managed)));
+    return this.#all().map((managed) => this.#statusOf(managed));
   }
 
   /**
@@ -207,55 +208,12 @@ export class AcmeCertificates implements AutomaticCertificates {
     const managed = this.#all().find(({ id, plan }) => id === name || plan.names.includes(name));
     if (managed === undefined) throw noSuchCertificate(name);
     const failuresBefore = managed.renewal.failures;
-    managed.forced = true;
-    const { clock } = this.#services;
-    const { promise: longEnough, resolve } = Promise.withResolvers<void>();
-    const timer = clock.setTimer(renewWaitMs, resolve);
-    await Promise.race([this.#renewed(managed), longEnough]).finally(() => timer.cancel());
+    await this.#care.renew(managed);
     const { lastError, failures } = managed.renewal;
     if (failures > failuresBefore && lastError !== null) {
       throw new SmartProxyError(lastError.code, lastError.message, { source: 'proxy', retryable: true });
     }
-    return automaticStatus(managed, this.#queue.has(managed));
-  }
-
-  /** A visit that is under way may have begun before somebody asked. */
-  async #renewed(managed: ManagedCertificate): Promise<void> {
-    while (managed.forced && !this.#queue.closed) {
-      this.#queue.add(managed);
-      await this.#queue.settled(managed);
-    }
-  }
-
-  async #visit(managed: ManagedCertificate): Promise<void> {
-    if (!this.#ending.signal.aborted) await this.#keeper.visit(managed, this.#ending.signal);
-  }
-
-  #visited(managed: ManagedCertificate): void {
-    this.#shown.changed(managed);
-    const isWanted = this.#managed.get(managed.id) === managed || this.#demand?.has(managed) === true;
-    if (isWanted) this.#times.plan(managed);
-  }
-
-  #tellIssued(managed: ManagedCertificate, renewal: boolean): void {
-    const { certificate, meta } = managed.kept!;
-    const validTo = new Date(certificate.validToMs).toISOString();
-    const event = { names: managed.plan.names, authority: meta.authority ?? '', validTo, renewal };
-    this.#services.log.info('certificate-issued', { ...event });
-    this.#services.issued(event);
-  }
-
-  #tellFailed(managed: ManagedCertificate, error: SmartProxyError): void {
-    const { kept, renewal, plan } = managed;
-    const event = {
-      names: plan.names,
-      code: error.code,
-      error: error.message,
-      nextAttemptAt: renewal.nextAttemptAt ?? '',
-      validTo: kept === null ? null : new Date(kept.certificate.validToMs).toISOString(),
-    };
-    this.#services.log.error('certificate-failed', { ...event });
-    this.#services.failed(event);
+    return this.#statusOf(managed);
   }
 
   /**
@@ -265,11 +223,10 @@ export class AcmeCertificates implements AutomaticCertificates {
    */
   async close(): Promise<void> {
     this.#ending.abort();
-    this.#times.close();
     this.#shown.close();
     const { promise: longEnough, resolve } = Promise.withResolvers<void>();
     const timer = this.#services.clock.setTimer(closeMs, resolve);
-    await Promise.race([this.#queue.close(), longEnough]).finally(() => timer.cancel());
+    await Promise.race([this.#care.close(), longEnough]).finally(() => timer.cancel());
     this.#connection.close();
   }
 }

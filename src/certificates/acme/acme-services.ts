@@ -1,8 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Certificate } from '../certificate.ts';
-import type { ChallengePort } from './challenge-solver.ts';
-import type { OnDemandLimits } from './on-demand.ts';
+import type { ChallengePort } from './challenges/challenge-solver.ts';
 import type { Substitutes } from './shown-certificates.ts';
 
 /** What was issued, for those who listen. */
@@ -38,15 +37,4 @@ export interface AcmeServices {
   failed(event: CertificateFailed): void;
   /** Another certificate serves from now on. */
   replaced(before: Certificate): void;
-  readonly limits?: Partial<AcmeLimits>;
-}
-
-export interface AcmeLimits {
-  /** Certificates that are looked after at one time. Default 10. */
-  readonly visits: number;
-  /** Names that were ordered because clients asked for them. Default 10,000. */
-  readonly onDemandNames: number;
-  /** Of these, how many come for the first time at one moment. Default 64. */
-  readonly onDemandPending: number;
-  readonly onDemand: Partial<OnDemandLimits>;
 }

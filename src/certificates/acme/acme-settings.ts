@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { AcmeOptions, DnsHook, ResolvedCertificates } from '../../config/resolved.ts';
 import { readPemFile } from '../pem.ts';
-import type { Ask } from './ask.ts';
-import type { KeyType } from './certificate-request.ts';
+import type { Ask } from './on-demand/ask.ts';
+import type { KeyType } from './protocol/certificate-request.ts';
 
 /** How certificates are ordered, with every default filled in. */
 export interface AcmeSettings {

@@ -7,7 +7,7 @@ import type { AcmeCertificates, PreparedPlan } from './acme-certificates.ts';
 import type { AcmeServices } from './acme-services.ts';
 import { acmeSettings } from './acme-settings.ts';
 import { type CertificatePlan, planCertificates } from './certificate-plan.ts';
-import { FolderStore } from './folder-store.ts';
+import { FolderStore } from './store/folder-store.ts';
 
 /** What a configuration orders; loaded, and not in force yet. */
 export interface PreparedAutomatic {

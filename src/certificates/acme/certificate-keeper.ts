@@ -2,18 +2,15 @@ import type { Clock } from '../../base/clock.ts';
 import { errorMessage, SmartProxyError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Certificate } from '../certificate.ts';
-import type { Accounts } from './accounts.ts';
-import type { AcmeClient } from './acme-client.ts';
-import { AcmeError, type AcmeErrorCode, isInterruption } from './acme-error.ts';
 import type { AcmeSettings } from './acme-settings.ts';
-import type { AuthorityConnection } from './authority-connection.ts';
-import type { CertificateStore } from './certificate-store.ts';
-import type { ChallengeType } from './challenge-answers.ts';
-import type { ChallengeSolver } from './challenge-solver.ts';
+import type { ChallengeSolver } from './challenges/challenge-solver.ts';
 import type { ManagedCertificate } from './managed-certificate.ts';
-import { OrderRun } from './order-run.ts';
-import { fetchRenewalInfo, renewalId } from './renewal-info.ts';
-import type { CertificateMeta } from './stored-documents.ts';
+import type { Accounts } from './ordering/accounts.ts';
+import { type IssuedCertificate, OrderAttempt } from './ordering/order-attempt.ts';
+import { AcmeError, isInterruption } from './protocol/acme-error.ts';
+import type { AuthorityConnection } from './protocol/authority-connection.ts';
+import { fetchRenewalInfo, renewalId } from './protocol/renewal-info.ts';
+import type { CertificateStore } from './store/certificate-store.ts';
 
 export interface KeeperOptions {
   readonly clock: Clock;
@@ -62,12 +59,15 @@ export class CertificateKeeper {
       if (managed.kept?.version === null) await this.#saveLate(managed);
       else await this.#orderOnce(managed, signal);
     } catch (error) {
-      if (isInterruption(error)) return;
-      const known = error instanceof SmartProxyError ? error : unexpected(error);
-      managed.failed(known);
-      this.#options.onFailed(managed, known);
-      await this.#keepRenewal(managed);
+      if (!isInterruption(error)) await this.#fail(managed, error);
     }
+  }
+
+  async #fail(managed: ManagedCertificate, error: unknown): Promise<void> {
+    const known = error instanceof SmartProxyError ? error : unexpected(error);
+    managed.failed(known);
+    this.#options.onFailed(managed, known);
+    await this.#keepRenewal(managed);
   }
 
   /** A suggestion that cannot be had changes nothing: a third of the life is a good time too. */
@@ -98,8 +98,7 @@ export class CertificateKeeper {
 
   /** Orders, unless another process does or has done. */
   async #orderOnce(managed: ManagedCertificate, signal: AbortSignal): Promise<void> {
-    const { store } = this.#options;
-    const lock = await store.lock({ id: managed.id });
+    const lock = await this.#options.store.lock({ id: managed.id });
     if (lock === null) return managed.orderedElsewhere();
     try {
       const before = managed.kept?.version;
@@ -112,93 +111,27 @@ export class CertificateKeeper {
   }
 
   async #order(managed: ManagedCertificate, signal: AbortSignal): Promise<void> {
-    const failures: AcmeError[] = [];
-    for (const directory of this.#options.settings.directories) {
-      try {
-        return await this.#orderFrom(directory, managed, signal);
-      } catch (error) {
-        if (!(error instanceof AcmeError) || isInterruption(error)) throw error;
-        if (error.code === 'acme-unreachable') this.#options.accounts.forget(directory);
-        failures.push(error);
-      }
-    }
-    throw together(failures);
-  }
-
-  /** Ways of proving that cannot be gone here are followed by the next at once. */
-  async #orderFrom(directory: string, managed: ManagedCertificate, signal: AbortSignal): Promise<void> {
-    const failures: AcmeError[] = [];
-    for (const challenge of inTurn(managed.plan.challenges, managed.renewal.way)) {
-      try {
-        return await this.#orderBy(challenge, directory, managed, signal);
-      } catch (error) {
-        if (!(error instanceof AcmeError) || isInterruption(error)) throw error;
-        failures.push(error);
-        if (error.code !== 'challenge-unavailable') break;
-      }
-    }
-    throw together(failures);
-  }
-
-  async #orderBy(
-    challenge: ChallengeType,
-    directory: string,
-    managed: ManagedCertificate,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { accounts } = this.#options;
-    const client = await accounts.client(directory, signal);
-    try {
-      await this.#run(client, challenge, directory, managed, signal);
-    } catch (error) {
-      if (!(error instanceof AcmeError) || error.type !== 'accountDoesNotExist') throw error;
-      await this.#run(await accounts.registerAgain(directory, signal), challenge, directory, managed, signal);
-    }
-  }
-
-  async #run(
-    client: AcmeClient,
-    challenge: ChallengeType,
-    directory: string,
-    managed: ManagedCertificate,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { settings, clock, log, store, solver } = this.#options;
-    const { id, names } = managed.plan;
-    const profile = this.#profileOf(client, directory);
-    const replaces = await this.#replacedId(client, directory, managed);
-    const job = { id, names, challenge, keyType: settings.keyType, profile, replaces };
-    const run = new OrderRun(client, directory, { clock, log, store, solver }, job, signal);
-    const issued = await run.run();
-    const issuedAt = new Date(clock.wallTime()).toISOString();
-    const meta = { names: [...names], authority: directory, profile, issuedAt };
-    await this.#take(managed, issued, meta, run);
-  }
-
-  /** It serves at once. Where it cannot be saved, it serves from memory, and saving is tried again. */
-  async #take(
-    managed: ManagedCertificate,
-    issued: { cert: string; key: string },
-    meta: CertificateMeta,
-    run: OrderRun,
-  ): Promise<void> {
-    const isRenewal = managed.kept !== null;
-    const saved = await this.#save(managed, { ...issued, meta });
+    const { plan, kept, renewal } = managed;
+    const former = kept === null ? null : { cert: kept.certificate.cert, authority: kept.meta.authority };
+    const wish = { plan, way: renewal.way, former };
+    const issued = await new OrderAttempt(this.#options, wish, signal).run();
+    const saved = await this.#save(managed, issued);
+    // It serves at once. Where it cannot be saved it serves from memory, and saving is tried again.
     const version = typeof saved === 'string' ? saved : null;
-    this.#replaced(managed.issued(issued, meta, version));
+    this.#replaced(managed.issued(issued, issued.meta, version));
     managed.begin();
-    this.#options.onIssued(managed, isRenewal);
+    this.#options.onIssued(managed, former !== null);
     if (typeof saved !== 'string') throw saved;
-    await run.finished();
+    await issued.finished();
     await this.#keepRenewal(managed);
   }
 
   async #save(
-    managed: ManagedCertificate,
-    certificate: { cert: string; key: string; meta: CertificateMeta },
+    { id }: ManagedCertificate,
+    { cert, key, meta }: IssuedCertificate,
   ): Promise<string | SmartProxyError> {
     try {
-      return await this.#options.store.save(managed.id, certificate);
+      return await this.#options.store.save(id, { cert, key, meta });
     } catch (error) {
       return error instanceof SmartProxyError ? error : unexpected(error);
     }
@@ -215,24 +148,6 @@ export class CertificateKeeper {
     await this.#keepRenewal(managed);
   }
 
-  #profileOf({ directory: { meta } }: AcmeClient, directory: string): string | null {
-    const { profile } = this.#options.settings;
-    if (profile === null || meta?.profiles?.[profile] !== undefined) return profile;
-    const known = Object.keys(meta?.profiles ?? {});
-    this.#options.log.warn('acme-profile-unknown', { directory, profile, known });
-    return null;
-  }
-
-  /** RFC 9773 §5: only the authority that issued a certificate knows it. */
-  async #replacedId(
-    { directory: { renewalInfo } }: AcmeClient,
-    directory: string,
-    { kept }: ManagedCertificate,
-  ) {
-    if (renewalInfo === undefined || kept === null || kept.meta.authority !== directory) return null;
-    return renewalId(kept.certificate.cert);
-  }
-
   #replaced(before: Certificate | null): void {
     if (before !== null) this.#options.onReplaced(before);
   }
@@ -245,20 +160,6 @@ export class CertificateKeeper {
       this.#options.log.warn('certificate-store-failed', { id: managed.id, error: errorMessage(error) });
     }
   }
-}
-
-function inTurn<Way>(ways: readonly Way[], turn: number): readonly Way[] {
-  const first = turn % ways.length;
-  return [...ways.slice(first), ...ways.slice(0, first)];
-}
-
-/** Everything that was tried, as one. It is tried again when the first of them allows it. */
-function together(failures: readonly AcmeError[]): AcmeError {
-  const last = failures.at(-1) as AcmeError;
-  if (failures.length === 1) return last;
-  const message = failures.map(errorMessage).join('; then ');
-  const retryAfterMs = Math.min(...failures.map((failure) => failure.retryAfterMs ?? 0)) || null;
-  return new AcmeError(last.code as AcmeErrorCode, message, { type: last.type, retryAfterMs, cause: last });
 }
 
 function unexpected(error: unknown): SmartProxyError {

@@ -1,8 +1,8 @@
 import { normalizeAddress } from '../../base/address.ts';
 import type { AcmeOptions } from '../../config/resolved.ts';
 import { type CertificateRule, sourceFor } from '../certificate-source.ts';
-import { certificateId } from './certificate-store.ts';
-import type { ChallengeType } from './challenge-answers.ts';
+import type { ChallengeType } from './challenges/challenge-answers.ts';
+import { certificateId } from './store/certificate-store.ts';
 
 /** A certificate that is wanted. */
 export interface PlannedCertificate {

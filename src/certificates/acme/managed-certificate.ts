@@ -2,12 +2,12 @@ import type { Clock } from '../../base/clock.ts';
 import { errorCode, errorMessage } from '../../base/errors.ts';
 import { type Certificate, certificateOf, coversName } from '../certificate.ts';
 import { isValidAt } from '../pem.ts';
-import { AcmeError } from './acme-error.ts';
 import type { PlannedCertificate } from './certificate-plan.ts';
-import type { StoredCertificate } from './certificate-store.ts';
-import type { RenewalWindow } from './renewal-info.ts';
+import { AcmeError } from './protocol/acme-error.ts';
+import type { RenewalWindow } from './protocol/renewal-info.ts';
 import { askAgainDelay, renewalTime, retryDelay } from './renewal-schedule.ts';
-import type { CertificateMeta, Renewal } from './stored-documents.ts';
+import type { StoredCertificate } from './store/certificate-store.ts';
+import type { CertificateMeta, Renewal } from './store/stored-documents.ts';
 
 /** A certificate that serves, or could. */
 export interface Kept {

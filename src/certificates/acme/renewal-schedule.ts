@@ -1,6 +1,6 @@
 /** When certificates are renewed, and when what failed is tried again. Everything in milliseconds since the epoch, or of length. */
 import type { Certificate } from '../certificate.ts';
-import type { RenewalWindow } from './renewal-info.ts';
+import type { RenewalWindow } from './protocol/renewal-info.ts';
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;

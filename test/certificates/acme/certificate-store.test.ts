@@ -4,10 +4,13 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSyn
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { systemClock } from '../../../src/base/clock.ts';
-import { type CertificateStore, certificateId } from '../../../src/certificates/acme/certificate-store.ts';
-import { FolderStore } from '../../../src/certificates/acme/folder-store.ts';
-import { MemoryStore } from '../../../src/certificates/acme/memory-store.ts';
-import type { PendingOrder, Renewal } from '../../../src/certificates/acme/stored-documents.ts';
+import {
+  type CertificateStore,
+  certificateId,
+} from '../../../src/certificates/acme/store/certificate-store.ts';
+import { FolderStore } from '../../../src/certificates/acme/store/folder-store.ts';
+import { MemoryStore } from '../../../src/certificates/acme/store/memory-store.ts';
+import type { PendingOrder, Renewal } from '../../../src/certificates/acme/store/stored-documents.ts';
 import { LocalAuthority } from '../../../src/certificates/local-authority.ts';
 import { eventually } from '../../support/eventually.ts';
 import { holdings, holdsNoMoreThan } from '../../support/nothing-left.ts';

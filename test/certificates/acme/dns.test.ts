@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { dnsHook } from '../../../src/certificates/acme/dns-hook.ts';
-import { untilVisible } from '../../../src/certificates/acme/dns-visibility.ts';
+import { dnsHook } from '../../../src/certificates/acme/challenges/dns-hook.ts';
+import { untilVisible } from '../../../src/certificates/acme/challenges/dns-visibility.ts';
 import { hasPrograms } from '../../support/debian.ts';
 import { eventually } from '../../support/eventually.ts';
 import { holdings, holdsNoMoreThan } from '../../support/nothing-left.ts';

@@ -18,7 +18,7 @@ export async function idle(fixture: ProxyFixture): Promise<void> {
 }
 
 /** What else there is to do has its share of the processor. */
-const pauseMs = 4;
+const pauseMs = 10;
 
 /** Handshakes for names in turn, without end. */
 export class Load {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { planCertificates } from '../../../src/certificates/acme/certificate-plan.ts';
+import { retryAfterMs } from '../../../src/certificates/acme/protocol/retry-after.ts';
 import { renewalTime, retryDelay } from '../../../src/certificates/acme/renewal-schedule.ts';
-import { retryAfterMs } from '../../../src/certificates/acme/retry-after.ts';
 import type { CertificateRule } from '../../../src/certificates/certificate-source.ts';
 import type { ResolvedCertificate } from '../../../src/config/resolved.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { FolderStore } from '../../../src/certificates/acme/folder-store.ts';
+import { FolderStore } from '../../../src/certificates/acme/store/folder-store.ts';
 import { type AcmeAuthority, problem } from '../../support/authority/acme-authority.ts';
 import { holdings, holdsNoMoreThan } from '../../support/nothing-left.ts';
 import type { ProxyFixture } from '../../support/proxy-fixture.ts';

@@ -1,54 +1,38 @@
-import type { Clock } from '../../base/clock.ts';
-import { errorMessage, SmartProxyError } from '../../base/errors.ts';
-import type { Logger } from '../../base/logger.ts';
-import { coversDomain, normalizeDomain } from '../../config/domain.ts';
-import { BoundedCache } from '../bounded-cache.ts';
+import type { Clock } from '../../../base/clock.ts';
+import { errorMessage, SmartProxyError } from '../../../base/errors.ts';
+import type { Logger } from '../../../base/logger.ts';
+import { coversDomain, normalizeDomain } from '../../../config/domain.ts';
+import { BoundedCache } from '../../bounded-cache.ts';
+import { isOrderable, type OnDemandPattern } from '../certificate-plan.ts';
 import { type Ask, ask } from './ask.ts';
-import { isOrderable, type OnDemandPattern } from './certificate-plan.ts';
 
 export interface OnDemandOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly ask: Ask;
-  readonly limits?: Partial<OnDemandLimits>;
 }
 
 /** Names come from strangers: each of these has a bound. */
-export interface OnDemandLimits {
-  /** New names in a minute. Default 20. */
-  readonly newPerMinute: number;
-  /** Names at a time that somebody is asked about. Default 32. */
-  readonly asking: number;
-  /** How long a no is remembered. Default 1 minute. */
-  readonly refusedMs: number;
-  /** How many are remembered. Default 10,000. */
-  readonly refusedNames: number;
-}
-
-const defaultLimits: OnDemandLimits = {
-  newPerMinute: 20,
-  asking: 32,
-  refusedMs: 60_000,
-  refusedNames: 10_000,
-};
+const newPerMinute = 20;
+/** Names that somebody is asked about at one time. */
+const maxAsking = 32;
+/** How long a no is remembered, and for how many names. */
+const refusedMs = 60_000;
+const maxRefused = 10_000;
 const minuteMs = 60_000;
 
 /** Which names, unknown at the start, may have a certificate: where a pattern has them, and somebody who is asked says yes. */
 export class OnDemand {
   readonly #options: OnDemandOptions;
-  readonly #limits: OnDemandLimits;
-  readonly #refused: BoundedCache<string, number>;
+  readonly #refused = new BoundedCache<string, number>(maxRefused);
   #patterns: readonly OnDemandPattern[] = [];
   #asking = 0;
   /** What is left of this minute's new names, and since when it grows again. */
-  #left: number;
+  #left = newPerMinute;
   #refilledAt: number;
 
   constructor(options: OnDemandOptions) {
     this.#options = options;
-    this.#limits = { ...defaultLimits, ...options.limits };
-    this.#refused = new BoundedCache(this.#limits.refusedNames);
-    this.#left = this.#limits.newPerMinute;
     this.#refilledAt = options.clock.now();
   }
 
@@ -70,8 +54,8 @@ export class OnDemand {
   async refusal(name: string, isNew: boolean, signal: AbortSignal): Promise<SmartProxyError | null> {
     const now = this.#options.clock.now();
     const refusedAt = this.#refused.get(name);
-    if (refusedAt !== undefined && now - refusedAt < this.#limits.refusedMs) return notAllowed(name);
-    if (this.#asking >= this.#limits.asking) return busy('too many names are being asked about');
+    if (refusedAt !== undefined && now - refusedAt < refusedMs) return notAllowed(name);
+    if (this.#asking >= maxAsking) return busy('too many names are being asked about');
     if (isNew && !this.#hasLeft(now)) return busy('too many new names came within a minute');
     this.#asking++;
     try {
@@ -92,7 +76,6 @@ export class OnDemand {
   }
 
   #hasLeft(now: number): boolean {
-    const { newPerMinute } = this.#limits;
     const grown = ((now - this.#refilledAt) / minuteMs) * newPerMinute;
     this.#left = Math.min(newPerMinute, this.#left + grown);
     this.#refilledAt = now;

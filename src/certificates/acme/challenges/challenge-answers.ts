@@ -1,4 +1,4 @@
-import type { Certificate } from '../certificate.ts';
+import type { Certificate } from '../../certificate.ts';
 
 /** How a name is proved to be ours. */
 export type ChallengeType = 'http-01' | 'tls-alpn-01' | 'dns-01';

@@ -1,4 +1,4 @@
-import type { Certificate } from '../certificate.ts';
+import type { Certificate } from '../../certificate.ts';
 
 /** The proofs that orders of this process wait for. */
 export class PendingChallenges {

@@ -1,12 +1,12 @@
-import type { Clock } from '../../base/clock.ts';
-import { SmartProxyError } from '../../base/errors.ts';
-import type { Logger } from '../../base/logger.ts';
-import { AccountKey } from './account-key.ts';
-import { AcmeClient } from './acme-client.ts';
-import type { AuthorityConnection } from './authority-connection.ts';
-import type { CertificateStore, StoreLock } from './certificate-store.ts';
-import { pause } from './pause.ts';
-import type { StoredAccount } from './stored-documents.ts';
+import type { Clock } from '../../../base/clock.ts';
+import { SmartProxyError } from '../../../base/errors.ts';
+import type { Logger } from '../../../base/logger.ts';
+import { AccountKey } from '../protocol/account-key.ts';
+import { AcmeClient } from '../protocol/acme-client.ts';
+import type { AuthorityConnection } from '../protocol/authority-connection.ts';
+import { pause } from '../protocol/pause.ts';
+import type { CertificateStore, StoreLock } from '../store/certificate-store.ts';
+import type { StoredAccount } from '../store/stored-documents.ts';
 
 export interface AccountsOptions {
   readonly clock: Clock;

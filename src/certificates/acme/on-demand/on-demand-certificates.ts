@@ -1,17 +1,15 @@
-import type { Clock } from '../../base/clock.ts';
-import { SmartProxyError } from '../../base/errors.ts';
-import type { Logger } from '../../base/logger.ts';
-import type { AcmeLimits } from './acme-services.ts';
-import type { OnDemandPattern, PlannedCertificate } from './certificate-plan.ts';
-import { certificateId } from './certificate-store.ts';
-import type { ManagedCertificate } from './managed-certificate.ts';
+import type { Clock } from '../../../base/clock.ts';
+import { SmartProxyError } from '../../../base/errors.ts';
+import type { Logger } from '../../../base/logger.ts';
+import type { OnDemandPattern, PlannedCertificate } from '../certificate-plan.ts';
+import type { ManagedCertificate } from '../managed-certificate.ts';
+import { certificateId } from '../store/certificate-store.ts';
 import type { OnDemand } from './on-demand.ts';
 
 export interface OnDemandCertificatesOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly policy: OnDemand;
-  readonly limits: Partial<AcmeLimits> | undefined;
   readonly signal: AbortSignal;
   manage(plan: PlannedCertificate): ManagedCertificate;
   /** Never rejects. */
@@ -21,8 +19,9 @@ export interface OnDemandCertificatesOptions {
   dropped(managed: ManagedCertificate): void;
 }
 
-const defaultNames = 10_000;
-const defaultPending = 64;
+const maxNames = 10_000;
+/** Names that come for the first time at one moment. */
+const maxPending = 64;
 /** A name that nobody asked for during this time is not renewed. */
 const forgottenAfterMs = 30 * 86_400_000;
 
@@ -63,9 +62,7 @@ export class OnDemandCertificates {
     if (known !== undefined) return known;
     const pattern = this.#options.policy.patternOf(name);
     if (pattern === undefined) return null;
-    const { limits } = this.#options;
-    if (this.#pending.size >= (limits?.onDemandPending ?? defaultPending)) return busy();
-    if (this.#byName.size >= (limits?.onDemandNames ?? defaultNames)) return busy();
+    if (this.#pending.size >= maxPending || this.#byName.size >= maxNames) return busy();
     const finding = this.#find(name, pattern).finally(() => this.#pending.delete(name));
     this.#pending.set(name, finding);
     return finding;

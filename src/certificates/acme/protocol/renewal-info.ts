@@ -41,7 +41,7 @@ export async function fetchRenewalInfo(
  * where it has no such key identifier.
  */
 export async function renewalId(chain: string): Promise<string | null> {
-  const { AuthorityKeyIdentifierExtension, X509Certificate: Parsed } = await import('../x509.ts');
+  const { AuthorityKeyIdentifierExtension, X509Certificate: Parsed } = await import('../../x509.ts');
   const keyId = new Parsed(firstOf(chain)).getExtension(AuthorityKeyIdentifierExtension)?.keyId;
   if (keyId === undefined) return null;
   return `${fromHex(keyId)}.${fromHex(serialContent(new X509Certificate(chain).serialNumber))}`;

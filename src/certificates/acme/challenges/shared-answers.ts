@@ -1,10 +1,10 @@
-import type { Clock } from '../../base/clock.ts';
-import { BoundedCache } from '../bounded-cache.ts';
-import { type Certificate, certificateOf } from '../certificate.ts';
-import type { CertificateStore } from './certificate-store.ts';
+import type { Clock } from '../../../base/clock.ts';
+import { BoundedCache } from '../../bounded-cache.ts';
+import { type Certificate, certificateOf } from '../../certificate.ts';
+import type { CertificateStore } from '../store/certificate-store.ts';
+import type { PendingOrder } from '../store/stored-documents.ts';
 import type { Answer, ChallengeAnswers } from './challenge-answers.ts';
 import type { PendingChallenges } from './pending-challenges.ts';
-import type { PendingOrder } from './stored-documents.ts';
 
 export interface SharedAnswersOptions {
   readonly clock: Clock;
@@ -82,7 +82,7 @@ export async function challengeCertificate(
   keyAuthorization: string,
   clock: Clock,
 ): Promise<Certificate> {
-  const { writeChallengeCertificate } = await import('./certificate-request.ts');
+  const { writeChallengeCertificate } = await import('../protocol/certificate-request.ts');
   const { cert, key } = await writeChallengeCertificate(name, keyAuthorization, clock.wallTime());
   return certificateOf(cert, key);
 }

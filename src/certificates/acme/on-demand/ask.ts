@@ -1,7 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
-import type { Clock } from '../../base/clock.ts';
-import { errorMessage } from '../../base/errors.ts';
+import type { Clock } from '../../../base/clock.ts';
+import { errorMessage } from '../../../base/errors.ts';
 
 /** Whether a certificate may be ordered for a name. */
 export type Ask = string | ((name: string) => boolean | Promise<boolean>);

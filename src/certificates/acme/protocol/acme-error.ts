@@ -1,4 +1,4 @@
-import { SmartProxyError } from '../../base/errors.ts';
+import { SmartProxyError } from '../../../base/errors.ts';
 
 /** Why an order did not come to a certificate. Each has a heading in docs/errors.md. */
 export type AcmeErrorCode =

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock, Timer } from '../../base/clock.ts';
-import { errorCode } from '../../base/errors.ts';
-import { draftMark } from '../durable-files.ts';
+import type { Clock, Timer } from '../../../base/clock.ts';
+import { errorCode } from '../../../base/errors.ts';
+import { draftMark } from '../../durable-files.ts';
 import type { StoreLock } from './certificate-store.ts';
 import { isDead, type Owner, thisOwner } from './process-identity.ts';
 

@@ -1,9 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Clock } from '../../base/clock.ts';
-import { errorCode, errorMessage, SmartProxyError } from '../../base/errors.ts';
-import { draftMark, replaceFile, syncFolder, writeDurably } from '../durable-files.ts';
+import type { Clock } from '../../../base/clock.ts';
+import { errorCode, errorMessage, SmartProxyError } from '../../../base/errors.ts';
+import { draftMark, replaceFile, syncFolder, writeDurably } from '../../durable-files.ts';
 import type { CertificateStore, StoredCertificate, StoreLock } from './certificate-store.ts';
 import { FolderLock } from './folder-lock.ts';
 import {

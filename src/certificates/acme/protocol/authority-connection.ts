@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import https from 'node:https';
 import tls from 'node:tls';
-import type { Clock } from '../../base/clock.ts';
-import { errorMessage } from '../../base/errors.ts';
+import type { Clock } from '../../../base/clock.ts';
+import { errorMessage } from '../../../base/errors.ts';
 import { AcmeError, interrupted } from './acme-error.ts';
 import { retryAfterMs } from './retry-after.ts';
 

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
-import type { Clock } from '../../base/clock.ts';
-import { errorMessage } from '../../base/errors.ts';
-import type { DnsHook } from '../../config/resolved.ts';
-import { AcmeError } from './acme-error.ts';
+import type { Clock } from '../../../base/clock.ts';
+import { errorMessage } from '../../../base/errors.ts';
+import type { DnsHook } from '../../../config/resolved.ts';
+import { AcmeError } from '../protocol/acme-error.ts';
 
 /** Some services need a minute; what takes longer is stuck. */
 const hookMs = 120_000;

@@ -1,10 +1,10 @@
-import type { Clock } from '../../base/clock.ts';
-import type { AcmeClient } from './acme-client.ts';
-import { AcmeError } from './acme-error.ts';
-import type { ChallengeType, Proof } from './challenge-answers.ts';
-import type { ChallengeSolver, Withdraw } from './challenge-solver.ts';
-import { pollDelays, untilSettled } from './polling.ts';
-import { type Authorization, type Challenge, describeProblem, problemType } from './resources.ts';
+import type { Clock } from '../../../base/clock.ts';
+import type { ChallengeType, Proof } from '../challenges/challenge-answers.ts';
+import type { ChallengeSolver, Withdraw } from '../challenges/challenge-solver.ts';
+import type { AcmeClient } from '../protocol/acme-client.ts';
+import { AcmeError } from '../protocol/acme-error.ts';
+import { pollDelays, untilSettled } from '../protocol/polling.ts';
+import { type Authorization, type Challenge, describeProblem, problemType } from '../protocol/resources.ts';
 
 export interface AuthorizationServices {
   readonly clock: Clock;

@@ -1,20 +1,24 @@
 import { createPrivateKey } from 'node:crypto';
-import type { Clock } from '../../base/clock.ts';
-import { errorMessage } from '../../base/errors.ts';
-import type { Logger } from '../../base/logger.ts';
-import { coversName } from '../certificate.ts';
-import { checkCertificate } from '../pem.ts';
-import type { AcmeClient, Polled } from './acme-client.ts';
-import { AcmeError } from './acme-error.ts';
+import type { Clock } from '../../../base/clock.ts';
+import { errorMessage } from '../../../base/errors.ts';
+import type { Logger } from '../../../base/logger.ts';
+import { coversName } from '../../certificate.ts';
+import { checkCertificate } from '../../pem.ts';
+import type { ChallengeType } from '../challenges/challenge-answers.ts';
+import type { ChallengeSolver } from '../challenges/challenge-solver.ts';
+import type { AcmeClient, Polled } from '../protocol/acme-client.ts';
+import { AcmeError } from '../protocol/acme-error.ts';
+import {
+  generateCertificateKey,
+  type KeyType,
+  writeCertificateRequest,
+} from '../protocol/certificate-request.ts';
+import { pollDelays, untilSettled } from '../protocol/polling.ts';
+import { describeProblem, invalidAnswer, type Order, problemType } from '../protocol/resources.ts';
+import type { CertificateStore } from '../store/certificate-store.ts';
+import type { PendingOrder } from '../store/stored-documents.ts';
 import { Authorizations } from './authorizations.ts';
-import { generateCertificateKey, type KeyType, writeCertificateRequest } from './certificate-request.ts';
-import type { CertificateStore } from './certificate-store.ts';
-import type { ChallengeType } from './challenge-answers.ts';
-import type { ChallengeSolver } from './challenge-solver.ts';
 import { findLostOrder } from './lost-order.ts';
-import { pollDelays, untilSettled } from './polling.ts';
-import { describeProblem, invalidAnswer, type Order, problemType } from './resources.ts';
-import type { PendingOrder } from './stored-documents.ts';
 
 /** What is ordered, and how. */
 export interface OrderJob {
@@ -154,14 +158,22 @@ export class OrderRun {
 
   async #finalize({ url, key }: PendingOrder, order: Order): Promise<Order> {
     if (order.status === 'invalid') throw this.#invalid(order);
-    if (order.status === 'ready') {
-      const request = await writeCertificateRequest(createPrivateKey(key), this.#job.names);
-      const answer = await this.#client.finalize(order.finalize, request, this.#signal);
-      if (answer.status === 'invalid') throw this.#invalid(answer);
-    }
+    if (order.status === 'ready') await this.#askFor(url, key, order);
     const settled = await this.#poll(url, ({ status }) => status === 'valid' || status === 'invalid');
     if (settled.status === 'invalid') throw this.#invalid(settled);
     return settled;
+  }
+
+  /** What was sent before a crash may arrive only now: then the order is on its way already. */
+  async #askFor(url: string, key: string, { finalize }: Order): Promise<void> {
+    const request = await writeCertificateRequest(createPrivateKey(key), this.#job.names);
+    try {
+      await this.#client.finalize(finalize, request, this.#signal);
+    } catch (error) {
+      if (!(error instanceof AcmeError) || error.type !== 'orderNotReady') throw error;
+      const { resource: order } = await this.#client.order(url, this.#signal);
+      if (order.status === 'pending' || order.status === 'ready') throw error;
+    }
   }
 
   #poll(url: string, isDone: (order: Order) => boolean): Promise<Order> {

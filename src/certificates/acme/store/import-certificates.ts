@@ -2,10 +2,10 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import type { Dirent } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorMessage } from '../../base/errors.ts';
-import type { Certificate } from '../certificate.ts';
-import { checkCertificate, isValidAt } from '../pem.ts';
-import { isOrderable } from './certificate-plan.ts';
+import { errorMessage } from '../../../base/errors.ts';
+import type { Certificate } from '../../certificate.ts';
+import { checkCertificate, isValidAt } from '../../pem.ts';
+import { isOrderable } from '../certificate-plan.ts';
 import { type CertificateStore, certificateId } from './certificate-store.ts';
 
 export interface ImportReport {

@@ -1,6 +1,6 @@
-import type { AcmeClient } from './acme-client.ts';
-import { AcmeError } from './acme-error.ts';
-import type { Order } from './resources.ts';
+import type { AcmeClient } from '../protocol/acme-client.ts';
+import { AcmeError } from '../protocol/acme-error.ts';
+import type { Order } from '../protocol/resources.ts';
 
 /** Enough for what a crash can leave behind, and few requests. */
 const maxPages = 50;

@@ -1,9 +1,9 @@
 import { promises as dns } from 'node:dns';
-import type { Clock } from '../../base/clock.ts';
-import { errorCode } from '../../base/errors.ts';
-import type { Logger } from '../../base/logger.ts';
-import { AcmeError } from './acme-error.ts';
-import { pause } from './pause.ts';
+import type { Clock } from '../../../base/clock.ts';
+import { errorCode } from '../../../base/errors.ts';
+import type { Logger } from '../../../base/logger.ts';
+import { AcmeError } from '../protocol/acme-error.ts';
+import { pause } from '../protocol/pause.ts';
 
 export interface VisibilityOptions {
   readonly clock: Clock;

@@ -6,7 +6,7 @@ import {
   Pkcs10CertificateRequestGenerator,
   SubjectAlternativeNameExtension,
   X509CertificateGenerator,
-} from '../x509.ts';
+} from '../../x509.ts';
 
 const generate = promisify(generateKeyPair);
 

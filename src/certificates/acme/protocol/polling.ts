@@ -1,4 +1,4 @@
-import type { Clock } from '../../base/clock.ts';
+import type { Clock } from '../../../base/clock.ts';
 import type { Polled } from './acme-client.ts';
 import { AcmeError } from './acme-error.ts';
 import { pause } from './pause.ts';

@@ -3,9 +3,12 @@ import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import { OnDemand } from '../../../src/certificates/acme/on-demand/on-demand.ts';
 import type { Route } from '../../../src/config/schema.ts';
 import { eventually } from '../../support/eventually.ts';
 import { holdings, holdsNoMoreThan } from '../../support/nothing-left.ts';
+import { RecordingLog } from '../../support/recording-log.ts';
+import { VirtualClock } from '../../support/virtual-clock.ts';
 import { freePort } from '../../support/workspace.ts';
 import { acmeStage, issued, ordering, shown, site, startProxy, told } from './stage.ts';
 
@@ -94,25 +97,43 @@ test('where nobody answers nothing is ordered, and the log says why', async (t) 
   assert.equal(authority.orders.length, 0);
 });
 
-test('new names have a rate, and more come later', async (t) => {
-  const { workspace, clock, authority } = await acmeStage(t);
-  const fixture = await startProxy(
-    workspace,
-    [wildcard],
-    ordering(authority, { ask: () => true }),
-    {},
-    { clock },
+test('new names have a rate, and more come later', async () => {
+  const clock = new VirtualClock();
+  const policy = new OnDemand({ clock, log: new RecordingLog(), ask: () => true });
+  const allowed = async (name: string, isNew = true): Promise<string> => {
+    const refusal = await policy.refusal(name, isNew, new AbortController().signal);
+    return refusal?.code ?? 'allowed';
+  };
+  for (let count = 0; count < 20; count++) assert.equal(await allowed(`n${count}.example`), 'allowed');
+  assert.equal(await allowed('more.example'), 'certificate-busy');
+  assert.equal(await allowed('renewed.example', false), 'allowed');
+  clock.advance(3_000);
+  assert.deepEqual(
+    [await allowed('one.example'), await allowed('two.example')],
+    ['allowed', 'certificate-busy'],
   );
-  const port = fixture.portOf('*.example');
-  const names = Array.from({ length: 25 }, (_, index) => `n${index}.example`);
-  const answers: string[] = [];
-  for (const name of names) answers.push(await shown(port, name));
-  const served = answers.filter((answer) => answer.startsWith('Authority'));
-  assert.ok(served.length >= 20 && served.length <= 22, `${served.length} are served`);
-  assert.equal(answers.at(-1), unavailable);
-  assert.equal(authority.orders.length, served.length);
-  clock.skip(60_000);
-  assert.match(await shown(port, names.at(-1)!), /^Authority /);
+  clock.advance(60_000);
+  for (let count = 0; count < 20; count++) assert.equal(await allowed(`m${count}.example`), 'allowed');
+  assert.equal(await allowed('again.example'), 'certificate-busy');
+});
+
+test('a no is remembered for a minute', async () => {
+  const clock = new VirtualClock();
+  let asked = 0;
+  const ask = (): boolean => asked++ < 0;
+  const policy = new OnDemand({ clock, log: new RecordingLog(), ask });
+  const refuse = async (): Promise<void> => {
+    const refusal = await policy.refusal('bad.example', true, new AbortController().signal);
+    assert.equal(refusal?.code, 'certificate-not-allowed');
+  };
+  await refuse();
+  await refuse();
+  clock.advance(59_999);
+  await refuse();
+  assert.equal(asked, 1);
+  clock.advance(1);
+  await refuse();
+  assert.equal(asked, 2);
 });
 
 test('after a restart a name is served from the store, without a question', async (t) => {

@@ -1,4 +1,4 @@
-import type { Clock } from '../../base/clock.ts';
+import type { Clock } from '../../../base/clock.ts';
 import { interrupted } from './acme-error.ts';
 
 /** Waits. Rejects with `acme-interrupted` once the signal is aborted. */

@@ -1,10 +1,10 @@
 import { request } from 'node:http';
-import type { Clock } from '../../base/clock.ts';
-import { errorMessage } from '../../base/errors.ts';
-import type { Logger } from '../../base/logger.ts';
-import type { DnsHook } from '../../config/resolved.ts';
-import { dnsValue } from './account-key.ts';
-import { AcmeError } from './acme-error.ts';
+import type { Clock } from '../../../base/clock.ts';
+import { errorMessage } from '../../../base/errors.ts';
+import type { Logger } from '../../../base/logger.ts';
+import type { DnsHook } from '../../../config/resolved.ts';
+import { dnsValue } from '../protocol/account-key.ts';
+import { AcmeError } from '../protocol/acme-error.ts';
 import { challengePath, type Proof } from './challenge-answers.ts';
 import { untilVisible } from './dns-visibility.ts';
 import type { PendingChallenges } from './pending-challenges.ts';
