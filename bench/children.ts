@@ -4,13 +4,18 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { execPath } from 'node:process';
 
-/** Starts a program for as long as `use` runs. */
+/**
+ * Starts a program for as long as `use` runs.
+ * @param within the words before its command that say where it runs, such as those of `ip netns exec`
+ */
 export async function withChild<Result>(
   name: string,
   args: readonly string[],
   use: (child: ChildProcess) => Promise<Result>,
+  within: readonly string[] = [],
 ): Promise<Result> {
-  const child = fork(join(import.meta.dirname, name), args, { execPath });
+  const [command = execPath, ...before] = [...within, execPath];
+  const child = fork(join(import.meta.dirname, name), args, { execPath: command, execArgv: before });
   try {
     return await use(child);
   } finally {

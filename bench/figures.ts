@@ -1,5 +1,6 @@
 /** The figures that SmartProxy has to reach, and the tables that show whether it does. */
 import { httpProxyNames, nodePeers } from './http-proxies.ts';
+import type { KernelContestant } from './kernel-hosts.ts';
 import { type Contestant, type Measurements, type QuantityName, quantities } from './measurements.ts';
 import { proxyNames } from './proxies.ts';
 
@@ -16,11 +17,12 @@ function ratio(
   other: Contestant,
   limit: number,
   direction: Figure['direction'] = 'at least',
+  proxy: Contestant = 'smartproxy',
 ): Figure {
   const name = `${quantities[quantity].name}, over ${other}`;
   return {
     name,
-    value: (measured) => measured.ratio(quantity, 'smartproxy', other),
+    value: (measured) => measured.ratio(quantity, proxy, other),
     limit,
     direction,
     unit: '×',
@@ -37,14 +39,29 @@ function overNodePeers(quantity: QuantityName, limit: number): Figure {
   };
 }
 
-function absolute(quantity: QuantityName, limit: number): Figure {
+function absolute(
+  quantity: QuantityName,
+  limit: number,
+  direction: Figure['direction'] = 'at most',
+  proxy: Contestant = 'smartproxy',
+): Figure {
   const { name, unit } = quantities[quantity];
-  return {
-    name,
-    value: (measured) => measured.median(quantity, 'smartproxy'),
-    limit,
-    direction: 'at most',
-    unit,
+  return { name, value: (measured) => measured.median(quantity, proxy), limit, direction, unit };
+}
+
+function ofKernel(quantity: QuantityName, other: Contestant, limit: number): Figure {
+  return ratio(quantity, other, limit, 'at least', 'nftables');
+}
+
+function atMostOfKernel(quantity: QuantityName, limit: number): Figure {
+  return absolute(quantity, limit, 'at most', 'nftables');
+}
+
+/** One quantity over another of the same proxy. */
+function ofOther(above: QuantityName, below: QuantityName, proxy: Contestant): Figure['value'] {
+  return (measured) => {
+    const [one, other] = [measured.median(above, proxy), measured.median(below, proxy)];
+    return one === undefined || other === undefined ? undefined : one / other;
   };
 }
 
@@ -62,13 +79,7 @@ const figures: readonly Figure[] = [
   absolute('idle8000', 13),
   {
     name: 'memory of an idle pair, 8,000 open over 1,000 open',
-    value: (measured) => {
-      const [many, few] = [
-        measured.median('idle8000', 'smartproxy'),
-        measured.median('idle1000', 'smartproxy'),
-      ];
-      return many === undefined || few === undefined ? undefined : many / few;
-    },
+    value: ofOther('idle8000', 'idle1000', 'smartproxy'),
     limit: 1.15,
     direction: 'at most',
     unit: '×',
@@ -98,18 +109,42 @@ const figures: readonly Figure[] = [
   ratio('handOverConnection', 'tls-server', 1.1, 'at most'),
   ratio('handOverResumed', 'tls-server', 1.1, 'at most'),
   ratio('handOverBytes', 'tls-server', 1.1, 'at most'),
+  ofKernel('kernelBulk', 'direct', 0.95),
+  ofKernel('kernelBulk', 'haproxy', 1.4),
+  atMostOfKernel('kernelCpu', 1),
+  ofKernel('kernelConnections', 'direct', 0.9),
+  atMostOfKernel('kernelLoad', 200),
+  atMostOfKernel('kernelReload', 50),
+  absolute('kernelRecords', 50_000, 'at least', 'nftables'),
+  atMostOfKernel('kernelAstray', 0),
+  {
+    name: 'flows in a burst, over those at a steady rate',
+    value: ofOther('kernelBurstRate', 'kernelRate', 'nftables'),
+    limit: 10,
+    direction: 'at least',
+    unit: '×',
+  },
+  absolute('kernelBurstRecords', 50_000, 'at least', 'nftables'),
+  atMostOfKernel('kernelBurstAstray', 0),
+  absolute('kernelOverruns', 1, 'at least', 'nftables'),
 ];
 
 const forwardedBytes: readonly Contestant[] = [...proxyNames, 'unobserved'];
 const terminated: readonly Contestant[] = [...httpProxyNames, 'tls-server', 'loopback'];
+const betweenHosts: readonly Contestant[] = ['direct', 'haproxy', 'nftables'] satisfies KernelContestant[];
 const lastOfBytes = Object.keys(quantities).indexOf('routing');
+const firstBetweenHosts = Object.keys(quantities).indexOf('kernelBulk');
 
-/** The medians, a row for each quantity that was measured: what forwards bytes, then what ends TLS and speaks HTTP. */
+/**
+ * The medians, a row for each quantity that was measured: what forwards bytes, what ends TLS and speaks
+ * HTTP, and what forwards between hosts.
+ */
 export function measuredTable(measured: Measurements): string {
   const names = Object.keys(quantities) as QuantityName[];
   const tables = [
     medians(measured, names.slice(0, lastOfBytes + 1), forwardedBytes),
-    medians(measured, names.slice(lastOfBytes + 1), terminated),
+    medians(measured, names.slice(lastOfBytes + 1, firstBetweenHosts), terminated),
+    medians(measured, names.slice(firstBetweenHosts), betweenHosts),
   ];
   return tables.filter((text) => text !== '').join('\n\n');
 }

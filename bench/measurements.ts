@@ -1,12 +1,19 @@
 /** What was measured: several values of each quantity for each proxy. */
 import type { HttpProxyName } from './http-proxies.ts';
+import type { KernelContestant } from './kernel-hosts.ts';
 import type { ProxyName } from './proxies.ts';
 
 /**
  * `tls-server` and `loopback` are what the hand-over is compared with; `unobserved` is SmartProxy
  * without metrics, admin API and log.
  */
-export type Contestant = ProxyName | HttpProxyName | 'tls-server' | 'loopback' | 'unobserved';
+export type Contestant =
+  | ProxyName
+  | HttpProxyName
+  | KernelContestant
+  | 'tls-server'
+  | 'loopback'
+  | 'unobserved';
 
 export interface Quantity {
   readonly name: string;
@@ -62,6 +69,24 @@ export const quantities = {
   handOverConnection: { name: 'processor time of a TLS connection, handed over', unit: 'µs', digits: 0 },
   handOverResumed: { name: 'processor time of a resumed TLS connection, handed over', unit: 'µs', digits: 0 },
   handOverBytes: { name: 'processor time of a GB over TLS, handed over', unit: 's', digits: 2 },
+  kernelBulk: { name: 'bulk between hosts', unit: 'Gbit/s', digits: 1 },
+  kernelCpu: { name: 'proxy during bulk between hosts', unit: '% of a core', digits: 2 },
+  kernelConnections: { name: 'new connections between hosts', unit: '/s', digits: 0 },
+  kernelLoad: { name: 'ruleset of 1,000 routes', unit: 'ms', digits: 0 },
+  kernelReload: { name: 'one changed route of 1,000', unit: 'ms', digits: 0 },
+  kernelRate: { name: 'flows at a steady rate', unit: '/s', digits: 0 },
+  kernelRecords: { name: 'records of flows at a steady rate', unit: '', digits: 0 },
+  kernelAstray: {
+    name: 'lost, doubled or inexact records, and overruns, at a steady rate',
+    unit: '',
+    digits: 0,
+  },
+  kernelBurstRate: { name: 'flows in a burst', unit: '/s', digits: 0 },
+  kernelBurstRecords: { name: 'records of flows in a burst', unit: '', digits: 0 },
+  kernelBurstAstray: { name: 'lost or doubled records of a burst', unit: '', digits: 0 },
+  kernelInexact: { name: 'flows of a burst whose ending was lost', unit: '', digits: 0 },
+  kernelOverruns: { name: 'overruns reported in a burst', unit: '', digits: 0 },
+  kernelFlowMemory: { name: 'memory of a recorded flow, 100,000 open', unit: 'KB', digits: 2 },
 } as const satisfies Record<string, Quantity>;
 
 export type QuantityName = keyof typeof quantities;

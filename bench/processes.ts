@@ -10,13 +10,15 @@ export function residentBytes(pid: number): number {
 
 const ticksPerSecond = Number(spawnSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }).stdout) || 100;
 
-/** Processor time of a process and its living children since they began, in seconds. */
+/** Processor time of a process and its children since they began, in seconds: of those that have ended too. */
 export function processorSeconds(pid: number): number {
-  // The name of the program may hold anything; what follows it is numbers. utime and stime are fields 14 and 15.
+  const living = children(pid);
+  // The name of the program may hold anything; what follows it is numbers. Fields 14 to 17 are utime and
+  // stime, and those of children that were waited for.
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const own = (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
-  return sumOver(children(pid), processorSeconds, own);
+  const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+  return sumOver(living, processorSeconds, ticks / ticksPerSecond);
 }
 
 /** How many descriptors a process has open. */

@@ -3,7 +3,7 @@
  * HAProxy, nginx's stream module and a bare `pipe()` proxy, as one that ends TLS and speaks HTTP beside
  * nginx, HAProxy, Caddy and four of Node's. What counts are the ratios: absolute numbers belong to the machine.
  *
- *     npm run bench -- [bulk small latency connections idle cleanup routing
+ *     npm run bench -- [bulk small latency connections idle cleanup observability routing nftables
  *                       http https http2 handshakes tls-bulk latency-http idle-tls hand-over]
  *                      [--rounds 3] [--seconds 3] [--proxies pipe,haproxy,…] [--no-save]
  *
@@ -30,6 +30,7 @@ import { type HttpProxyName, httpProxyNames, nodePeers } from './http-proxies.ts
 import type { HttpBenchContext } from './http-stage.ts';
 import { Measurements } from './measurements.ts';
 import { cleanup, idle } from './memory.ts';
+import { nftables } from './nftables.ts';
 import { observability } from './observability.ts';
 import { installPeers, peerVersions } from './peers.ts';
 import { type ProxyName, proxyNames } from './proxies.ts';
@@ -53,6 +54,7 @@ const layer4Benches: Readonly<Record<string, Bench<BenchContext>>> = {
     programs: ['redis-server', 'redis-benchmark', 'wrk', 'nginx', 'chromium-headless-shell'],
   },
   routing: { run: routing, programs: [] },
+  nftables: { run: nftables, programs: ['conntrack', 'haproxy', 'ip', 'iperf3', 'nft', 'nginx', 'wrk'] },
 };
 
 const httpBenches: Readonly<Record<string, Bench<HttpBenchContext>>> = {
@@ -106,6 +108,8 @@ function missing(name: string, debianPackage: string): false {
   return false;
 }
 
+const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 async function runBench<Context extends { workspace: Workspace }>(
   name: string,
   { run, programs }: Bench<Context>,
@@ -115,10 +119,18 @@ async function runBench<Context extends { workspace: Workspace }>(
   if (absent.length > 0) return;
   console.error(`${name} …`);
   const workspace = new Workspace('bench');
+  // Programs and network namespaces outlive a run that is broken off.
+  let brokenOff: Promise<void> | null = null;
+  const breakOff = (signal: NodeJS.Signals): void => {
+    console.error(`${signal}: what was started is ended first`);
+    brokenOff ??= workspace.end().finally(() => exit(1));
+  };
+  for (const signal of endingSignals) process.on(signal, breakOff);
   try {
     await run({ ...context, workspace } as Context);
   } finally {
-    await workspace.end();
+    await (brokenOff ?? workspace.end());
+    for (const signal of endingSignals) process.off(signal, breakOff);
   }
 }
 
