@@ -1,7 +1,6 @@
 import type { Endpoint } from '../../base/transport.ts';
 import type { ResolvedHttp } from '../../config/resolved.ts';
 import type { AddedFields, HeadChanges, HttpRequest, HttpResponse, RequestChanges } from '../exchange.ts';
-import { knownFields } from '../http1/known-fields.ts';
 import { addedFields, applyEdits, editedNames, hasEdits, noChanges, placesOf } from './changes.ts';
 import { forwardedFields, isReplaced, type Sender } from './forwarded-fields.ts';
 import { stripPrefix } from './strip-prefix.ts';
@@ -63,7 +62,7 @@ export class HeaderRules {
     const { version } = request;
     const { last } = memory;
     if (plain && last !== null && last.rules === this && last.version === version) {
-      if (hasAuthority(request, last.authority)) return last.added;
+      if (request.authority === last.authority) return last.added;
     }
     const fields = forwardedFields(request, sender);
     const { request: edits } = this.#http.headers;
@@ -88,19 +87,4 @@ function authorityOf(endpoint: Endpoint): string {
   const { host, port } = endpoint;
   const name = host.includes(':') ? `[${host}]` : host;
   return port === 80 || port === 443 ? name : `${name}:${port}`;
-}
-
-/** Whether the request asks for `authority`, by its bytes: no text is made of them for each request. */
-function hasAuthority(request: HttpRequest, authority: string): boolean {
-  const head = request.http1;
-  if (head === null || head.form !== 'origin') return request.authority === authority;
-  const { fields, bytes, start } = head;
-  const index = fields.indexOf(knownFields.host);
-  if (index < 0) return authority === '';
-  const valueStart = fields.valueStart(index);
-  if (fields.valueEnd(index) - valueStart !== authority.length) return false;
-  for (let i = 0; i < authority.length; i++) {
-    if (bytes[start + valueStart + i] !== authority.charCodeAt(i)) return false;
-  }
-  return true;
 }

@@ -56,10 +56,12 @@ export function hostRefusal(head: RequestHead): RefusalCode | null {
   if (fields.isRepeated(knownFields.host)) return 'host-repeated';
   const index = fields.indexOf(knownFields.host);
   if (index < 0) return head.minorVersion === 1 ? 'host-missing' : null;
+  const isAlone = head.authorityStart === head.authorityEnd;
+  if (isAlone && head.repeatsAuthority(index)) return null;
   const valueStart = start + fields.valueStart(index);
   const valueEnd = start + fields.valueEnd(index);
   if (portColon(bytes, valueStart, valueEnd) < 0) return 'host-invalid';
-  if (head.authorityStart === head.authorityEnd) return null;
+  if (isAlone) return null;
   const defaultPort =
     head.form === 'authority'
       ? ''

@@ -49,6 +49,8 @@ export class FieldScanner {
   scan(bytes: Uint8Array, base: number, end: number): FieldScan {
     while (base + this.at < end) {
       if (this.#phase === lineStart) {
+        this.#readWholeLines(bytes, base, end);
+        if (base + this.at === end) break;
         const refused = this.#beginLine(bytes[base + this.at]!);
         if (refused !== null) return refused;
       }
@@ -57,6 +59,39 @@ export class FieldScanner {
       if (told !== 'more' || this.#phase !== lineStart) return told;
     }
     return 'more';
+  }
+
+  /**
+   * The usual case: lines that are there to their ends and have nothing wrong. Stops before the
+   * first that is not like that, for whoever looks at each byte by the phase that it is in.
+   */
+  #readWholeLines(bytes: Uint8Array, base: number, end: number): void {
+    const table = this.#table;
+    while (table.count < this.#maxFields) {
+      const nameStart = base + this.at;
+      const nameEnd = skipWhile(bytes, nameStart, end, tokenByte);
+      if (nameEnd === nameStart || nameEnd === end || bytes[nameEnd] !== colon) return;
+      let valueStart = nameEnd + 1;
+      while (valueStart < end && isBlank(bytes[valueStart]!)) valueStart++;
+      const at = skipWhile(bytes, valueStart, end, valueByte);
+      if (at + 1 >= end || bytes[at] !== cr || bytes[at + 1] !== lf) return;
+      this.#add(bytes, base, nameStart - base, nameEnd - base, valueStart - base, at - base);
+      this.at = at + 2 - base;
+    }
+  }
+
+  #add(
+    bytes: Uint8Array,
+    base: number,
+    nameStart: number,
+    nameEnd: number,
+    valueStart: number,
+    lineEnd: number,
+  ): void {
+    let valueEnd = lineEnd;
+    while (valueEnd > valueStart && isBlank(bytes[base + valueEnd - 1]!)) valueEnd--;
+    const id = fieldIdOf(bytes, base + nameStart, base + nameEnd);
+    this.#table.add(id, nameStart, nameEnd, valueStart, valueEnd);
   }
 
   #beginLine(byte: number): RefusalCode | null {
@@ -110,10 +145,7 @@ export class FieldScanner {
   #endLine(bytes: Uint8Array, base: number): FieldScan {
     if (bytes[base + this.at] !== lf) return 'bare-cr';
     if (this.#table.count === this.#maxFields) return 'too-many-fields';
-    let valueEnd = this.at - 1;
-    while (valueEnd > this.#valueStart && isBlank(bytes[base + valueEnd - 1]!)) valueEnd--;
-    const id = fieldIdOf(bytes, base + this.#nameStart, base + this.#nameEnd);
-    this.#table.add(id, this.#nameStart, this.#nameEnd, this.#valueStart, valueEnd);
+    this.#add(bytes, base, this.#nameStart, this.#nameEnd, this.#valueStart, this.at - 1);
     this.at++;
     this.#phase = lineStart;
     return 'more';

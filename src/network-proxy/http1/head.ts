@@ -108,7 +108,9 @@ export abstract class Head {
 
   /** Moves the head into memory of its own. */
   keep(): void {
-    this.bytes = Buffer.from(this.bytes.subarray(this.start, this.start + this.length));
+    const { bytes, start, length } = this;
+    this.bytes = Buffer.allocUnsafe(length);
+    bytes.copy(this.bytes, 0, start, start + length);
     this.start = 0;
   }
 
@@ -136,6 +138,9 @@ export class RequestHead extends Head {
   authorityStart = 0;
   authorityEnd = 0;
   pathStart = 0;
+  /** The authority that was last made a text, of this request or of an earlier one. */
+  #authority = '';
+  #authorityIsKnown = false;
 
   /** As it was sent. */
   get target(): string {
@@ -168,9 +173,29 @@ export class RequestHead extends Head {
 
   /** Who is asked, as it was sent: the target's authority, else Host. Empty where HTTP/1.0 has neither. */
   get authority(): string {
+    if (!this.#authorityIsKnown) this.#authority = this.#readAuthority();
+    this.#authorityIsKnown = true;
+    return this.#authority;
+  }
+
+  #readAuthority(): string {
     if (this.authorityStart < this.authorityEnd) return this.text(this.authorityStart, this.authorityEnd);
     const index = this.fields.indexOf(knownFields.host);
     return index < 0 ? '' : this.valueAt(index);
+  }
+
+  /**
+   * Whether Host, field `index`, says what the authority was that was last asked for: a connection's
+   * requests mostly agree, and then it need be neither checked nor made a text again.
+   */
+  repeatsAuthority(index: number): boolean {
+    const known = this.#authority;
+    const at = this.start + this.fields.valueStart(index);
+    const length = this.fields.valueEnd(index) - this.fields.valueStart(index);
+    if (length === 0 || length !== known.length) return false;
+    for (let i = 0; i < length; i++) if (this.bytes[at + i] !== known.charCodeAt(i)) return false;
+    this.#authorityIsKnown = true;
+    return true;
   }
 
   /** The authority's name in lower case without port and trailing dot; an IPv6 address without brackets. */
@@ -196,6 +221,7 @@ export class RequestHead extends Head {
     this.method = '';
     this.framing = noBody;
     this.expectContinue = false;
+    this.#authorityIsKnown = false;
     this.authorityStart = 0;
     this.authorityEnd = 0;
   }

@@ -129,6 +129,33 @@ test('pipelined requests are read one after the other, and the bytes may move in
   assert.ok(third?.kind === 'request' && third.host === 'a.test');
 });
 
+test('what a request says of its host never comes from the one before it', () => {
+  const hosts = [
+    'a.test',
+    'a.test',
+    'b.test:80',
+    'b.test:8',
+    'b.test:80',
+    '',
+    'a.tes!',
+    'a.test',
+    '[::1]',
+    'A.test',
+  ];
+  const targets = ['/', 'http://a.test/', 'http://b.test:80'];
+  const parser = new RequestParser(limits);
+  for (const target of targets) {
+    for (const host of [...hosts, ...hosts.toReversed()]) {
+      const bytes = message([`GET ${target} HTTP/1.1`, `Host: ${host}`]);
+      const told = parser.parse(bytes, 0, bytes.length);
+      const alone = new RequestParser(limits).parse(bytes, 0, bytes.length);
+      assert.equal(outcome(told), outcome(alone), `${target} ${host}`);
+      if (told?.kind !== 'request' || alone?.kind !== 'request') continue;
+      assert.deepEqual([told.authority, told.host, told.port], [alone.authority, alone.host, alone.port]);
+    }
+  }
+});
+
 test('a parser tells whether a head has begun, as its deadline needs', () => {
   const parser = new RequestParser(limits);
   const bytes = Buffer.concat([Buffer.from('\r\n'), get()]);
