@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+
 /**
  * Time, turns of the event loop and randomness, injected everywhere, so that the whole life
  * cycle can be simulated deterministically.

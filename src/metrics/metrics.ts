@@ -2,7 +2,7 @@ import type { TerminationReason } from '../base/termination.ts';
 import type { ConnectionObserver } from '../connection/connection-observer.ts';
 import type { ConnectionRecord } from '../connection/connection-record.ts';
 import { DurationHistogram, longDurations, shortDurations } from './duration-histogram.ts';
-import { methodLabel, statusClass, statusLabel } from './request-labels.ts';
+import { methodLabel, statusLabels } from './request-labels.ts';
 import type { EndingLabels } from './route-figures.ts';
 import { RouteTable } from './route-table.ts';
 import type { RouteTotals, Totals } from './totals.ts';
@@ -78,11 +78,11 @@ export class Metrics implements ConnectionObserver {
 
   /** @param status null: the client left before there was an answer */
   requestOver(route: string | null, method: string, status: number | null, durationMs: number): void {
-    const label = statusLabel(status);
-    this.routes.of(route).requestOver(methodLabel(method), label);
+    const { code, kind } = statusLabels(status);
+    this.routes.of(route).requestOver(methodLabel(method), code);
     this.requestDurations.observe(durationMs);
     this.#totals.requests++;
-    increment(this.#totals.statuses, statusClass(label));
+    increment(this.#totals.statuses, kind);
   }
 
   handshakeOver(durationMs: number): void {

@@ -16,10 +16,21 @@ export interface SiteServices {
   trustForwarded(): AddressSet;
 }
 
+/** What is remembered of a connection. */
+interface Visit {
+  /** The site that it came to, as it is in `index`. */
+  site: HttpSite | undefined;
+  index: RouteIndex;
+  readonly key: string;
+  /** The name that the last request asked for, and what it had written. */
+  authority: string;
+  name: string | null;
+}
+
 /** Finds the routes of requests: each is looked for on the site that its connection came to. */
 export class SiteRequests {
   readonly #services: SiteServices;
-  readonly #sites = new WeakMap<ConnectionRecord, HttpSite>();
+  readonly #visits = new WeakMap<ConnectionRecord, Visit>();
   readonly #asked = new AskedRequest();
 
   constructor(services: SiteServices) {
@@ -27,20 +38,31 @@ export class SiteRequests {
   }
 
   /** The site that a connection came to. */
-  remember(record: ConnectionRecord, site: HttpSite): void {
-    this.#sites.set(record, site);
+  remember(record: ConnectionRecord, { key }: HttpSite): void {
+    const index = this.#services.routes();
+    this.#visits.set(record, { site: index.site(key), index, key, authority: '', name: null });
   }
 
   /** By the routes in force: after a reload that took the whole site away there are none. */
   readonly match: MatchRequest = (request, record) => {
-    const cameTo = this.#sites.get(record);
-    const site = cameTo === undefined ? undefined : this.#services.routes().site(cameTo.key);
+    const visit = this.#visits.get(record);
+    if (visit === undefined) return 'no-route';
+    const site = this.#siteOf(visit);
     if (site === undefined) return 'no-route';
-    const asked = this.#asked.of(request, record);
-    if (this.#isOutside(asked.host, record, site)) return 'misdirected';
-    const found = site.match(asked);
+    const name = nameFor(visit, request);
+    if (this.#isOutside(name, record, site)) return 'misdirected';
+    const found = site.match(this.#asked.of(request, record, name));
     return found.route ?? found.outcome;
   };
+
+  #siteOf(visit: Visit): HttpSite | undefined {
+    const index = this.#services.routes();
+    if (visit.index !== index) {
+      visit.index = index;
+      visit.site = index.site(visit.key);
+    }
+    return visit.site;
+  }
 
   /**
    * Whether a host is none that the connection was secured for (RFC 9110 §7.4): neither the name that
@@ -56,23 +78,33 @@ export class SiteRequests {
   }
 }
 
+function nameFor(visit: Visit, { authority }: HttpRequest): string | null {
+  if (visit.authority !== authority) {
+    visit.authority = authority;
+    visit.name = requestName(authority);
+  }
+  return visit.name;
+}
+
 /** A request as routing asks for it: one for all, as each is asked about only within the call. */
 class AskedRequest implements SiteRequest {
   #request: HttpRequest | null = null;
   host: string | null = null;
-  path = '';
   method = '';
   clientIp = '';
   alpn: readonly string[] = noAlpn;
 
-  of(request: HttpRequest, record: ConnectionRecord): this {
+  of(request: HttpRequest, record: ConnectionRecord, host: string | null): this {
     this.#request = request;
-    this.host = requestName(request.authority);
-    this.path = request.path;
+    this.host = host;
     this.method = request.method;
     this.clientIp = record.clientAddress.ip;
     this.alpn = record.hello?.alpn ?? noAlpn;
     return this;
+  }
+
+  get path(): string {
+    return this.#request?.path ?? '';
   }
 
   field(name: string): string | undefined {

@@ -48,7 +48,8 @@ export class HttpSite {
 
   // The look-up under way: what a closure for each request would hold. Empty between two.
   #request: SiteRequest | null = null;
-  #path = '';
+  /** Null until somebody asks: most sites have no paths, and a request makes a text of its own. */
+  #path: string | null = null;
   #best: RequestCandidate | undefined;
   #sawPaths = false;
   #handshake: ResolvedTls | null = null;
@@ -91,7 +92,7 @@ export class HttpSite {
   match(request: SiteRequest): RequestMatch {
     const refusal = this.#connectionMatch === null ? null : this.#misdirected(request, this.#connectionMatch);
     if (refusal !== null) return refusal;
-    const best = this.#find(request, request.path || '/');
+    const best = this.#find(request, null);
     if (this.#sawPaths && !isPlainPath(request.path)) return this.#agreement(request);
     return best ?? noRoute;
   }
@@ -113,7 +114,8 @@ export class HttpSite {
     return agreed ? (best ?? noRoute) : ambiguousPath;
   }
 
-  #find(request: SiteRequest, path: string): RequestCandidate | undefined {
+  /** @param path null: the request's own */
+  #find(request: SiteRequest, path: string | null): RequestCandidate | undefined {
     this.#request = request;
     this.#path = path;
     this.#best = undefined;
@@ -126,8 +128,11 @@ export class HttpSite {
   }
 
   readonly #visitPaths = (table: PathTable): void => {
-    if (table.hasPaths) this.#sawPaths = true;
-    table.visit(this.#path, this.#visitList);
+    if (table.hasPaths) {
+      this.#sawPaths = true;
+      this.#path ??= this.#request!.path || '/';
+    }
+    table.visit(this.#path ?? '', this.#visitList);
   };
 
   /** Lists come from the least specific to the most, so an equal priority wins. */

@@ -44,7 +44,7 @@ export class SecurityManager implements ConnectionObserver {
   #connections = 0;
   readonly #addresses = new Map<string, number>();
   readonly #rates: RateTable;
-  /** By name, so that counts outlive a reload; an entry lasts as long as it counts something. */
+  /** By name, so that counts outlive a reload, which drops those that count nothing. */
   readonly #routes = new Map<string, RouteCounter>();
   readonly #routeRates = new Map<string, RateTable>();
   readonly #holds = new Map<ConnectionRecord, Hold>();
@@ -61,6 +61,7 @@ export class SecurityManager implements ConnectionObserver {
   /** After a reload. Counts stay: a lower limit ends nothing, it only admits no more. */
   setLimits(limits: Limits): void {
     this.#limits = limits;
+    for (const [name, { active }] of this.#routes) if (active === 0) this.#routes.delete(name);
   }
 
   /** `checkProcess`, then `checkAddress`: for a peer that is the client itself. */
@@ -120,10 +121,12 @@ export class SecurityManager implements ConnectionObserver {
   checkRoute(route: ResolvedRoute, ip: string): TerminationReason | null {
     if (!this.#accessList(route).permits(ip)) return this.#refuse('blocked', ip, route);
     const { maxConnections, maxConnectionsPerIp, connectionsPerMinutePerIp } = route.limits;
-    const counter = this.#routes.get(route.name);
-    const full = reached(counter?.active ?? 0, maxConnections);
-    const fullForAddress = reached(counter?.addresses.get(ip) ?? 0, maxConnectionsPerIp);
-    if (full || fullForAddress) return this.#refuse('connection-limit', ip, route);
+    if (maxConnections > 0 || maxConnectionsPerIp > 0) {
+      const counter = this.#routes.get(route.name);
+      const full = reached(counter?.active ?? 0, maxConnections);
+      const fullForAddress = reached(counter?.addresses.get(ip) ?? 0, maxConnectionsPerIp);
+      if (full || fullForAddress) return this.#refuse('connection-limit', ip, route);
+    }
     if (connectionsPerMinutePerIp === 0) return null;
     const granted = this.#routeRate(route).take(ip, connectionsPerMinutePerIp);
     return granted ? null : this.#refuse('rate-limit', ip, route);
@@ -166,9 +169,7 @@ export class SecurityManager implements ConnectionObserver {
   }
 
   #release(route: string, address: string | null): void {
-    const counter = this.#routes.get(route);
-    counter?.remove(address);
-    if (counter?.active === 0) this.#routes.delete(route);
+    this.#routes.get(route)?.remove(address);
   }
 
   /** Releases exactly what the record holds. Idempotent. */
@@ -197,8 +198,13 @@ export class SecurityManager implements ConnectionObserver {
       connections: this.#connections,
       addresses: this.#addresses.size,
       rateEntries: this.#rateTables().reduce((sum, table) => sum + table.size, 0),
-      routes: Object.fromEntries([...this.#routes].map(([name, { active }]) => [name, active])),
+      routes: this.#activeByRoute(),
     };
+  }
+
+  #activeByRoute(): Record<string, number> {
+    const counting = [...this.#routes].filter(([, { active }]) => active > 0);
+    return Object.fromEntries(counting.map(([name, { active }]) => [name, active]));
   }
 
   /** Cancels the timers and writes what the log still owes. Counts stay right for what is still open. */

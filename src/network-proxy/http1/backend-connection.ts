@@ -41,7 +41,8 @@ type Phase = 'idle' | 'head' | 'body' | 'tunnel' | 'useless';
  */
 export class BackendConnection implements BackendStream, TransportListener, BodyTaker {
   readonly takesChunks = true;
-  /** When it became idle: the keeper's to write. */
+  /** Whether somebody has it, and when it became idle: the keeper's to write. */
+  busy = false;
   idleSince = 0;
   reused = false;
   readonly #transport: Transport;

@@ -35,7 +35,7 @@ export class Http1Pool implements BackendPool, BackendKeeper {
   readonly #settings: PoolSettings;
   /** The longest idle first. */
   readonly #idle: BackendConnection[] = [];
-  readonly #busy = new Set<BackendConnection>();
+  #busy = 0;
   readonly #opening = new Set<Opening>();
   readonly #queue = new Set<Queued>();
   readonly #idleDeadline: LazyDeadline;
@@ -54,7 +54,7 @@ export class Http1Pool implements BackendPool, BackendKeeper {
     return {
       target: nameOf(this.#spec.endpoint),
       idle: this.#idle.length,
-      busy: this.#busy.size,
+      busy: this.#busy,
       opened: this.#opened,
       reused: this.#reused,
     };
@@ -66,7 +66,7 @@ export class Http1Pool implements BackendPool, BackendKeeper {
   }
 
   get #size(): number {
-    return this.#idle.length + this.#busy.size + this.#opening.size;
+    return this.#idle.length + this.#busy + this.#opening.size;
   }
 
   acquire(waiter: StreamWaiter, fresh: boolean, deadlineMs: number): Waiting | null {
@@ -94,7 +94,8 @@ export class Http1Pool implements BackendPool, BackendKeeper {
   }
 
   #hand(connection: BackendConnection, waiter: StreamWaiter, openedMs: number): void {
-    this.#busy.add(connection);
+    this.#busy++;
+    connection.busy = true;
     connection.attach(waiter);
     waiter.onStream(connection, openedMs);
   }
@@ -126,7 +127,8 @@ export class Http1Pool implements BackendPool, BackendKeeper {
   }
 
   becameIdle(connection: BackendConnection): void {
-    this.#busy.delete(connection);
+    this.#busy--;
+    connection.busy = false;
     if (this.closed) return connection.retire();
     const next = this.#takeQueued();
     if (next !== null) {
@@ -140,7 +142,8 @@ export class Http1Pool implements BackendPool, BackendKeeper {
   }
 
   becameUseless(connection: BackendConnection): void {
-    if (!this.#busy.delete(connection)) {
+    if (connection.busy) this.#busy--;
+    else {
       const place = this.#idle.indexOf(connection);
       if (place >= 0) this.#idle.splice(place, 1);
     }
