@@ -4,8 +4,9 @@ import type { Selection, SelectionFailure } from '../targets/target-selector.ts'
 import type { BackendFailure, ClientStream, RequestChanges, StreamWaiter, Waiting } from './exchange.ts';
 import { nameOf } from './pool/backend-spec.ts';
 import { RequestContext } from './request-context.ts';
-import type { ForwardRoute, RequestPlanner } from './request-planner.ts';
+import type { RequestPlanner } from './request-planner.ts';
 import type { RequestReport } from './request-report.ts';
+import type { RoutePlan } from './route-plan.ts';
 import type { StreamSource } from './stream-source.ts';
 
 /** Who looks for a backend: it is told of a stream, or that there is none. */
@@ -31,7 +32,7 @@ export class BackendSearch implements StreamSource, Deadline {
   position = -1;
   readonly #planner: RequestPlanner;
   readonly #client: ClientStream;
-  readonly #route: ForwardRoute;
+  readonly #plan: RoutePlan;
   readonly #owner: SearchOwner;
   readonly #report: RequestReport;
   readonly #context: RequestContext;
@@ -46,17 +47,17 @@ export class BackendSearch implements StreamSource, Deadline {
   constructor(
     planner: RequestPlanner,
     client: ClientStream,
-    route: ForwardRoute,
+    plan: RoutePlan,
     owner: SearchOwner,
     report: RequestReport,
   ) {
     this.#planner = planner;
     this.#client = client;
-    this.#route = route;
+    this.#plan = plan;
     this.#owner = owner;
     this.#report = report;
-    this.#context = new RequestContext(client.record, client.request, route.name);
-    this.#dueAt = client.record.lastActivityAt + route.timeouts.connectMs;
+    this.#context = new RequestContext(client.record, client.request, plan.route.name);
+    this.#dueAt = client.record.lastActivityAt + plan.route.timeouts.connectMs;
   }
 
   start(): void {
@@ -66,7 +67,7 @@ export class BackendSearch implements StreamSource, Deadline {
   }
 
   get timeouts(): Timeouts {
-    return this.#route.timeouts;
+    return this.#plan.route.timeouts;
   }
 
   get now(): number {
@@ -85,7 +86,7 @@ export class BackendSearch implements StreamSource, Deadline {
 
   /** The same target again, over a connection that nobody has used. */
   again(): void {
-    this.#dueAt = this.now + this.#route.timeouts.connectMs;
+    this.#dueAt = this.now + this.timeouts.connectMs;
     this.#acquire(true);
   }
 
@@ -106,11 +107,11 @@ export class BackendSearch implements StreamSource, Deadline {
   }
 
   #selectTarget(lastFailure: BackendFailure): void {
-    const { selectors, deadlines } = this.#planner.services;
-    const next = selectors.of(this.#route).next(this.#context, this.#tried ?? noneTried);
+    const { deadlines } = this.#planner.services;
+    const next = this.#plan.selector.next(this.#context, this.#tried ?? noneTried);
     if (!(next instanceof Promise)) return this.#selected(next, lastFailure);
     this.#client.request.keep();
-    if (this.#route.timeouts.connectMs > 0) deadlines.schedule(this, this.#dueAt);
+    if (this.timeouts.connectMs > 0) deadlines.schedule(this, this.#dueAt);
     const selected = (selection: Selection | SelectionFailure): void => {
       if (this.#stopped) return;
       deadlines.remove(this);
@@ -129,14 +130,10 @@ export class BackendSearch implements StreamSource, Deadline {
   #acquire(fresh: boolean): void {
     const { record, request } = this.#client;
     const selection = this.#selection as Selection;
-    this.changes = this.#planner.changesFor(
-      this.#route,
-      this.#client,
-      selection.endpoint,
-      this.#report.trace,
-    );
+    const { trace } = this.#report;
+    this.changes = this.#planner.changesFor(this.#plan, this.#client, selection.endpoint, trace);
     this.#report.notes?.acquiring(nameOf(selection.endpoint));
-    const pool = this.#planner.poolOf(this.#route, selection, record);
+    const pool = this.#plan.poolOf(selection, record);
     const waiting = pool.acquire(this.#owner, fresh, this.#millisecondsLeft());
     if (waiting === null) return;
     request.keep();
@@ -144,7 +141,7 @@ export class BackendSearch implements StreamSource, Deadline {
   }
 
   #millisecondsLeft(): number {
-    if (this.#route.timeouts.connectMs === 0) return 0;
+    if (this.timeouts.connectMs === 0) return 0;
     return Math.max(1, this.#dueAt - this.now);
   }
 }

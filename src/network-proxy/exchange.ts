@@ -140,6 +140,11 @@ export interface ClientStream {
   /** From here on the route's deadlines hold. */
   useTimeouts(timeouts: Timeouts): void;
   /**
+   * When the answer must have begun, by the clock; `Infinity`: some time. What is later is told with
+   * `onAnswerLate`, not always at once. The end of the exchange is the end of that.
+   */
+  expectAnswer(dueAt: number): void;
+  /**
    * Lets the request's body come; it is paused at first. What is at hand is shown within the call,
    * or after `onRequest` returned: call it last. `form` counts from the first call on.
    */
@@ -152,8 +157,9 @@ export interface ClientStream {
    * wait for it. `form`: what will be written.
    */
   respond(response: HttpResponse, changes: HeadChanges, form: BodyForm, more: boolean): void;
-  /** Sends a whole answer, and returns how many bytes that were. Only before `respond`. */
+  /** Sends a whole answer of our own, and returns how many bytes that were. Only before `respond`. */
   answer(answer: LocalAnswer): number;
+  /** `lastActivityAt` of the record is when the bytes came, as it is for `end`. */
   write(bytes: Uint8Array, loan?: Loan): boolean;
   /** The answer is complete. The stream is over when the request's body has come too, or was given up. */
   end(trailers: Trailers): void;
@@ -189,6 +195,8 @@ export interface ClientListener {
   onRequestEnd(trailers: Trailers): void;
   /** The request's body did not come in time, or is malformed: answer with `status`, if that is still possible. */
   onRequestFailed(status: 400 | 408 | 413, code: string): void;
+  /** The answer has not begun. */
+  onAnswerLate(now: number): void;
   /** After a `write` that returned false. */
   onClientDrain(): void;
   /** The client is gone, or its connection ends otherwise: nobody waits for an answer. The stream is not touched any more. */
@@ -213,6 +221,8 @@ export interface BackendStream {
   readonly takesChunks: boolean;
   /** Request bytes that the backend has not taken; 0 where that is not known. */
   readonly pendingBytes: number;
+  /** When something came from the backend last, by the clock: within what it tells of that, the present. */
+  readonly heardAt: number;
 
   /**
    * Sends the head. `more`: as with `ClientStream.respond`. `form`: what the body will be written

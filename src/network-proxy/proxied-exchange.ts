@@ -1,4 +1,3 @@
-import type { Deadline } from '../base/deadline-queue.ts';
 import type { TerminationReason } from '../base/termination.ts';
 import type { Loan } from '../base/transport.ts';
 import type { ResolvedRoute } from '../config/resolved.ts';
@@ -18,10 +17,13 @@ import type {
 } from './exchange.ts';
 import { HandlerCall, type HandlerRoute } from './handler/handler-call.ts';
 import { redirectAnswer, respondAnswer } from './local-answers.ts';
-import type { ForwardRoute, RequestPlanner } from './request-planner.ts';
+import type { RequestPlanner } from './request-planner.ts';
 import { RequestReport } from './request-report.ts';
+import type { ForwardRoute, RoutePlan } from './route-plan.ts';
 import type { StreamSource } from './stream-source.ts';
 import { Tunnel } from './websocket/tunnel.ts';
+
+const never = Number.POSITIVE_INFINITY;
 
 /**
  * A request on its way to a backend, and the answer on its way back. Read it from top to bottom:
@@ -33,14 +35,13 @@ import { Tunnel } from './websocket/tunnel.ts';
  *
  * Each way out is `#over`, once.
  */
-export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
-  dueAt = 0;
-  position = -1;
+export class ProxiedExchange implements ClientListener, SearchOwner {
   readonly #planner: RequestPlanner;
   readonly #client: ClientStream;
   readonly #report: RequestReport;
   /** It counts this request. */
   route: ResolvedRoute | null = null;
+  #plan: RoutePlan | null = null;
   #source: StreamSource | null = null;
   /** The source, where it is a pool. */
   #search: BackendSearch | null = null;
@@ -120,12 +121,15 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
   // ── the way to a backend ─────────────────────────────────────────────────────────────────────
 
   #forward(route: ForwardRoute): void {
-    this.#search = new BackendSearch(this.#planner, this.#client, route, this, this.#report);
+    const plan = this.#planner.planOf(route);
+    this.#plan = plan;
+    this.#search = new BackendSearch(this.#planner, this.#client, plan, this, this.#report);
     this.#source = this.#search;
     this.#search.start();
   }
 
   #handle(route: HandlerRoute): void {
+    this.#plan = this.#planner.planOf(route);
     const call = new HandlerCall(this.#planner, this.#client, route, this.#report.trace);
     this.#source = call;
     call.start(this);
@@ -160,8 +164,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     this.#form = chunked && backend.takesChunks ? 'chunks' : 'content';
     backend.open(request, source.changes as RequestChanges, this.#form, this.#client.bodyAtHand);
     const { responseHeadMs } = source.timeouts;
-    if (responseHeadMs > 0)
-      this.#planner.services.deadlines.schedule(this, this.#lastSentAt + responseHeadMs);
+    if (responseHeadMs > 0) this.#client.expectAnswer(this.#lastSentAt + responseHeadMs);
     if (!request.hasBody) return;
     if (this.#requestEnd === null) this.#client.resumeBody(this.#form);
     else backend.end(this.#requestEnd.trailers);
@@ -205,10 +208,11 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
 
   onResponse(response: HttpResponse, more: boolean): void {
     const backend = this.#backend as BackendStream;
-    this.#unschedule();
+    this.#client.record.lastActivityAt = backend.heardAt;
+    this.#client.expectAnswer(never);
     this.#responding = true;
-    this.#report.responded(response.status);
-    const changes = this.#planner.rulesOf(this.route as ResolvedRoute).response(response);
+    this.#report.responded(response.status, backend.heardAt);
+    const changes = (this.#plan as RoutePlan).rules.response(response);
     const form = response.body === 'chunked' && this.#client.takesChunks ? 'chunks' : 'content';
     backend.useForm(form);
     this.#client.respond(response, changes, form, more);
@@ -216,7 +220,10 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
   }
 
   onResponseBody(bytes: Uint8Array, loan?: Loan): void {
-    if (!this.#client.write(bytes, loan)) this.#backend?.pauseBody();
+    const backend = this.#backend;
+    if (backend === null) return;
+    this.#client.record.lastActivityAt = backend.heardAt;
+    if (!this.#client.write(bytes, loan)) backend.pauseBody();
   }
 
   onClientDrain(): void {
@@ -224,9 +231,12 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
   }
 
   onResponseEnd(trailers: Trailers): void {
+    const { heardAt } = this.#backend as BackendStream;
     this.#backend = null;
     if (this.#done) return;
     this.#over();
+    this.#client.record.lastActivityAt = heardAt;
+    this.#report.answered(heardAt);
     this.#log(null, null, this.#client.bytesOut);
     this.#client.end(trailers);
   }
@@ -263,7 +273,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     const backend = this.#backend;
     this.#backend = null;
     if (this.#done) return;
-    this.#unschedule();
+    this.#client.expectAnswer(never);
     if (this.#responding) {
       this.#cut(reasonOfBackendFailure(failure.code), failure.code, failure.error ?? undefined);
     } else if (backend === null) this.#search?.next(failure);
@@ -312,11 +322,11 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
   }
 
   /** The backend's answer did not come in time. */
-  expire(now: number): void {
+  onAnswerLate(now: number): void {
     const { responseHeadMs } = (this.#source as StreamSource).timeouts;
     const slowClient = this.#requestEnd === null && !this.#bodyPaused;
     const dueAt = (slowClient ? now : this.#lastSentAt) + responseHeadMs;
-    if (dueAt > now) return this.#planner.services.deadlines.schedule(this, dueAt);
+    if (dueAt > now) return this.#client.expectAnswer(dueAt);
     this.#letGo();
     this.#refuse(504, 'response-timeout');
   }
@@ -351,7 +361,6 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
   #over(): void {
     if (this.#done) return;
     this.#done = true;
-    this.#unschedule();
     this.#source?.stop();
     if (this.route !== null) this.#planner.services.release(this.route, this.#client.record);
   }
@@ -367,10 +376,6 @@ export class ProxiedExchange implements ClientListener, SearchOwner, Deadline {
     fromClient = this.#client.bytesIn,
   ): void {
     this.#report.over(code, status, { fromClient, toClient });
-  }
-
-  #unschedule(): void {
-    this.#planner.services.deadlines.remove(this);
   }
 }
 

@@ -8,19 +8,18 @@ import {
   type ChallengeAnswers,
   tokenOf,
 } from '../certificates/acme/challenges/challenge-answers.ts';
-import { resolveHttp } from '../config/resolve-http.ts';
-import type { ResolvedForward, ResolvedRoute } from '../config/resolved.ts';
+import type { ResolvedRoute } from '../config/resolved.ts';
 import type { ConnectionRecord } from '../connection/connection-record.ts';
-import type { Selection, TargetSelector } from '../targets/target-selector.ts';
-import { encodeProxyHeader } from '../transport/proxy-header.ts';
+import type { TargetSelector } from '../targets/target-selector.ts';
 import type { WriteStaging } from '../transport/write-staging.ts';
 import type { Meter, RequestObserver } from './access-log.ts';
 import type { ClientStream, HttpRequest, LocalAnswer, RequestChanges } from './exchange.ts';
-import { type AddedMemory, HeaderRules } from './headers/header-rules.ts';
+import type { RememberedAddition } from './headers/header-rules.ts';
 import type { HeadLimits } from './http1/head-limits.ts';
 import { challengeAnswer } from './local-answers.ts';
-import type { KeptPool, Pools } from './pool/pools.ts';
+import type { Pools } from './pool/pools.ts';
 import { type RequestTrace, type RequestTracer, traced } from './request-trace.ts';
+import { RoutePlan } from './route-plan.ts';
 
 /**
  * Which route a request takes; or why none (404), that it came over a connection for another site
@@ -57,21 +56,19 @@ export interface ForwarderServices {
   readonly tracer: RequestTracer | null;
 }
 
-export type ForwardRoute = ResolvedRoute & { readonly action: ResolvedForward };
-
-/** What is remembered of a route: made from it once. */
-interface RouteMemory {
-  readonly rules: HeaderRules;
-  /** Pools by the place of the target, where the target is the same for every request. */
-  readonly pools: (KeptPool | undefined)[];
+/** A client's connection, and by whose configuration it is trusted or not. */
+interface Sender extends RememberedAddition {
+  readonly ip: string;
+  readonly trusted: boolean;
+  readonly judgedBy: AddressSet;
 }
 
-/** Answers what an exchange asks on its way: which route, which changes to its head, which pool. */
+/** Answers what an exchange asks on its way: which route, what is done with its requests, and for whom. */
 export class RequestPlanner {
   readonly services: ForwarderServices;
   readonly #match: MatchRequest;
-  readonly #routes = new WeakMap<ResolvedRoute, RouteMemory>();
-  readonly #connections = new WeakMap<ConnectionRecord, AddedMemory>();
+  readonly #plans = new WeakMap<ResolvedRoute, RoutePlan>();
+  readonly #senders = new WeakMap<ConnectionRecord, Sender>();
 
   constructor(services: ForwarderServices, match: MatchRequest) {
     this.services = services;
@@ -83,74 +80,46 @@ export class RequestPlanner {
   }
 
   /** The answer to an authority that proves a name for us; null: the request is none of these (C3). */
-  challengeAnswer({ path, method, host }: HttpRequest): Answer<LocalAnswer> {
+  challengeAnswer(request: HttpRequest): Answer<LocalAnswer> {
     const challenges = this.services.challenges();
     if (challenges === null) return null;
-    const token = method === 'GET' || method === 'HEAD' ? tokenOf(path) : null;
+    const { method } = request;
+    const token = method === 'GET' || method === 'HEAD' ? tokenOf(request.path) : null;
     if (token === null) return null;
-    const answer = challenges.http(host, token);
+    const answer = challenges.http(request.host, token);
     if (!(answer instanceof Promise)) return answer === null ? null : challengeAnswer(answer);
     return answer.then((text) => (text === null ? null : challengeAnswer(text)));
   }
 
-  rulesOf(route: ResolvedRoute): HeaderRules {
-    return this.#memoryOf(route).rules;
+  planOf(route: ResolvedRoute): RoutePlan {
+    let plan = this.#plans.get(route);
+    if (plan === undefined) {
+      const { selectors, pools } = this.services;
+      plan = new RoutePlan(route, selectors.of(route), pools);
+      this.#plans.set(route, plan);
+    }
+    return plan;
   }
 
   /** What changes in a request's head for the one who gets it. */
   changesFor(
-    route: ResolvedRoute,
+    { rules }: RoutePlan,
     { record, request }: ClientStream,
     endpoint: Endpoint,
     trace: RequestTrace | null,
   ): RequestChanges {
-    const { ip } = record.clientAddress;
-    const sender = { ip, trusted: this.services.trustForwarded().has(ip) };
-    const changes = this.rulesOf(route).request(request, sender, endpoint, this.#addedOf(record));
+    const changes = rules.request(request, this.#senderOf(record), endpoint);
     return trace === null ? changes : traced(changes, request, trace);
   }
 
-  /** What was added to the last request of a client's connection. */
-  #addedOf(record: ConnectionRecord): AddedMemory {
-    let memory = this.#connections.get(record);
-    if (memory === undefined) {
-      memory = { last: null };
-      this.#connections.set(record, memory);
-    }
-    return memory;
+  /** Who a client's connection is to backends. */
+  #senderOf(record: ConnectionRecord): Sender {
+    const trusted = this.services.trustForwarded();
+    const known = this.#senders.get(record);
+    if (known !== undefined && known.judgedBy === trusted) return known;
+    const { ip } = record.clientAddress;
+    const sender = { ip, trusted: trusted.has(ip), judgedBy: trusted, lastAdded: null };
+    this.#senders.set(record, sender);
+    return sender;
   }
-
-  poolOf(route: ForwardRoute, selection: Selection, record: ConnectionRecord): KeptPool {
-    const { pools } = this.#memoryOf(route);
-    const remembered = pools[selection.index];
-    if (remembered !== undefined && !remembered.closed) return remembered;
-    const { sendProxyProtocol, targets } = route.action;
-    const { protocol, tls, host, port } = targets[selection.index]!;
-    const proxyHeader = sendProxyProtocol === 0 ? null : proxyHeaderOf(record, sendProxyProtocol);
-    const spec = { endpoint: selection.endpoint, protocol, tls, proxyHeader };
-    const pool = this.services.pools.of(spec, route.timeouts.poolIdleMs);
-    const fixed = typeof host !== 'function' && typeof port !== 'function' && port !== 'preserve';
-    if (fixed && proxyHeader === null) pools[selection.index] = pool;
-    return pool;
-  }
-
-  #memoryOf(route: ResolvedRoute): RouteMemory {
-    let memory = this.#routes.get(route);
-    if (memory === undefined) {
-      const { action } = route;
-      const http = action.type === 'forward' ? action.http : resolveHttp(undefined);
-      memory = { rules: new HeaderRules(http), pools: [] };
-      this.#routes.set(route, memory);
-    }
-    return memory;
-  }
-}
-
-/** The same for every request of a client's connection: its requests may share a backend's. */
-function proxyHeaderOf(record: ConnectionRecord, version: 1 | 2): Uint8Array {
-  return encodeProxyHeader(version, {
-    source: record.clientAddress,
-    destination: record.outer?.destination ?? { ip: record.client.local.ip, port: record.localPort },
-    tlvs: { uniqueId: record.id },
-  });
 }

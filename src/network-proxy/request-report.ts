@@ -44,14 +44,19 @@ export class RequestReport {
     this.notes?.routed(route);
   }
 
-  responded(status: number): void {
+  responded(status: number, now: number): void {
     this.#status = status;
-    this.notes?.responded(status, this.#services.clock.now());
+    this.notes?.responded(status, now);
+  }
+
+  /** The whole answer has come; `over` follows. */
+  answered(now: number): void {
+    this.#count(null, now);
   }
 
   /** HTTP is over: what follows has no duration that is a request's. */
   becameTunnel(): void {
-    this.#count(null);
+    this.#count(null, this.#services.clock.now());
   }
 
   /**
@@ -59,7 +64,7 @@ export class RequestReport {
    * @param status where the answer is our own; null: the backend's, or none
    */
   over(error: string | null, status: number | null, bytes: { fromClient: number; toClient: number }): void {
-    this.#count(status);
+    if (this.#meter !== null) this.#count(status, this.#services.clock.now());
     this.trace?.end(this.#route, status ?? this.#status, error);
     if (error !== null) this.#tellRecord(error, status);
     if (this.notes === null) return;
@@ -77,11 +82,10 @@ export class RequestReport {
     });
   }
 
-  #count(status: number | null): void {
+  #count(status: number | null, now: number): void {
     const meter = this.#meter;
     if (meter === null) return;
     this.#meter = null;
-    const durationMs = this.#services.clock.now() - this.#startedAt;
-    meter.requestOver(this.#route, this.#method, status ?? this.#status, durationMs);
+    meter.requestOver(this.#route, this.#method, status ?? this.#status, now - this.#startedAt);
   }
 }

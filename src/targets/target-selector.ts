@@ -23,14 +23,14 @@ export interface SelectionFailure {
 export class TargetSelector {
   readonly #targets: readonly ResolvedTarget[];
   readonly #scores: number[];
-  /** Endpoints that are the same for every connection; null where one has to be made. */
-  readonly #endpoints: readonly (Endpoint | null)[];
+  /** What is the same for every connection; null where it has to be made. */
+  readonly #fixed: readonly (Selection | null)[];
 
   /** Targets with weight 0 are never chosen. */
   constructor(targets: readonly ResolvedTarget[]) {
     this.#targets = targets;
     this.#scores = targets.map(() => 0);
-    this.#endpoints = targets.map(fixedEndpoint);
+    this.#fixed = targets.map(fixedSelection);
   }
 
   /**
@@ -44,9 +44,7 @@ export class TargetSelector {
   ): Selection | SelectionFailure | null | Promise<Selection | SelectionFailure> {
     const index = this.#pick(tried);
     if (index < 0) return null;
-    const endpoint = this.#endpoints[index];
-    if (endpoint) return { index, endpoint };
-    return resolve(index, this.#targets[index]!, context);
+    return this.#fixed[index] ?? resolve(index, this.#targets[index]!, context);
   }
 
   #pick(tried: ReadonlySet<number>): number {
@@ -64,9 +62,10 @@ export class TargetSelector {
   }
 }
 
-function fixedEndpoint({ host, port, socket, dns }: ResolvedTarget): Endpoint | null {
-  if (socket !== null) return Object.freeze({ socket });
-  return typeof host === 'string' && typeof port === 'number' ? Object.freeze({ host, port, dns }) : null;
+function fixedSelection({ host, port, socket, dns }: ResolvedTarget, index: number): Selection | null {
+  if (socket !== null) return Object.freeze({ index, endpoint: Object.freeze({ socket }) });
+  if (typeof host !== 'string' || typeof port !== 'number') return null;
+  return Object.freeze({ index, endpoint: Object.freeze({ host, port, dns }) });
 }
 
 function resolve(

@@ -53,12 +53,12 @@ export class HandlerCall implements StreamSource, DuplexOwner, BackendKeeper {
     this.#route = route;
     this.timeouts = route.timeouts;
     this.now = record.lastActivityAt;
-    this.changes = planner.changesFor(route, client, { socket: '' }, trace);
+    this.changes = planner.changesFor(planner.planOf(route), client, { socket: '' }, trace);
     this.#context = new RequestContext(record, request, route.name).keep();
     const [near, far] = localPair(nowhere, record.clientAddress);
     this.#far = far;
-    const { headLimits, staging } = planner.services;
-    this.#connection = new BackendConnection(near, this, headLimits(), staging);
+    const { clock, headLimits, staging } = planner.services;
+    this.#connection = new BackendConnection(near, this, headLimits(), { clock, staging });
     this.#stream = toDuplex(far, undefined, this);
   }
 

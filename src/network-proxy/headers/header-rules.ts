@@ -13,9 +13,9 @@ interface Remembered {
   readonly added: AddedFields;
 }
 
-/** Remembers for one client's connection. */
-export interface AddedMemory {
-  last: Remembered | null;
+/** Remembers for one client's connection what its last request was given. */
+export interface RememberedAddition {
+  lastAdded: Remembered | null;
 }
 
 /** What one route does to heads, in both directions. Made once for each route. */
@@ -33,12 +33,12 @@ export class HeaderRules {
     this.#responseAdded = hasEdits(response) ? addedFields(applyEdits([], response)) : null;
   }
 
-  request(request: HttpRequest, sender: Sender, endpoint: Endpoint, memory: AddedMemory): RequestChanges {
+  request(request: HttpRequest, sender: Sender & RememberedAddition, endpoint: Endpoint): RequestChanges {
     const { stripPrefix: prefix } = this.#http;
     const plain = !request.mayTellOfClients;
     return {
       dropped: this.#dropped(request, sender, plain),
-      added: this.#added(request, sender, memory, plain),
+      added: this.#added(request, sender, plain),
       target: prefix === null ? null : stripPrefix(request.target, prefix),
       authority: this.#authority(request, endpoint),
     };
@@ -58,16 +58,16 @@ export class HeaderRules {
     return placesOf(request, (name) => isReplaced(name, trusted) || names.includes(name));
   }
 
-  #added(request: HttpRequest, sender: Sender, memory: AddedMemory, plain: boolean): AddedFields {
+  #added(request: HttpRequest, sender: Sender & RememberedAddition, plain: boolean): AddedFields {
     const { version } = request;
-    const { last } = memory;
+    const last = sender.lastAdded;
     if (plain && last !== null && last.rules === this && last.version === version) {
       if (request.authority === last.authority) return last.added;
     }
     const fields = forwardedFields(request, sender);
     const { request: edits } = this.#http.headers;
     const added = addedFields(hasEdits(edits) ? applyEdits(fields, edits) : fields);
-    if (plain) memory.last = { rules: this, authority: request.authority, version, added };
+    if (plain) sender.lastAdded = { rules: this, authority: request.authority, version, added };
     return added;
   }
 

@@ -1,3 +1,4 @@
+import type { Clock } from '../../base/clock.ts';
 import { errorCode } from '../../base/errors.ts';
 import type { Loan, Transport, TransportListener } from '../../base/transport.ts';
 import { reasonOfFailure } from '../../connection/ending-policy.ts';
@@ -31,6 +32,12 @@ export interface BackendKeeper {
   becameUseless(connection: BackendConnection): void;
 }
 
+export interface WritingServices {
+  readonly clock: Clock;
+  /** Where messages are put together. */
+  readonly staging: WriteStaging;
+}
+
 /** `idle`: with its keeper; `head`, `body`: of an answer; `useless`: closed, broken or given away. */
 type Phase = 'idle' | 'head' | 'body' | 'tunnel' | 'useless';
 
@@ -45,6 +52,8 @@ export class BackendConnection implements BackendStream, TransportListener, Body
   busy = false;
   idleSince = 0;
   reused = false;
+  heardAt = 0;
+  readonly #clock: Clock;
   readonly #transport: Transport;
   readonly #keeper: BackendKeeper;
   readonly #parser: ResponseParser;
@@ -63,11 +72,12 @@ export class BackendConnection implements BackendStream, TransportListener, Body
   #tunnelBytes = Buffer.alloc(0);
 
   /** Takes over an open transport. */
-  constructor(transport: Transport, keeper: BackendKeeper, limits: HeadLimits, staging: WriteStaging) {
+  constructor(transport: Transport, keeper: BackendKeeper, limits: HeadLimits, services: WritingServices) {
+    this.#clock = services.clock;
     this.#transport = transport;
     this.#keeper = keeper;
     this.#parser = new ResponseParser(limits);
-    this.#writer = new RequestWriter(transport, staging);
+    this.#writer = new RequestWriter(transport, services.staging);
     this.#body = new BodyReader(limits);
     transport.setListener(this);
     transport.resume();
@@ -141,6 +151,7 @@ export class BackendConnection implements BackendStream, TransportListener, Body
 
   onData(bytes: Uint8Array, loan?: Loan): void {
     if (this.#phase === 'idle') return this.destroy();
+    this.heardAt = this.#clock.now();
     this.#answered = true;
     if (this.#partial.length === 0) {
       const used = this.#consume(asBuffer(bytes), loan);
@@ -235,6 +246,7 @@ export class BackendConnection implements BackendStream, TransportListener, Body
   }
 
   onEnd(): void {
+    this.heardAt = this.#clock.now();
     if (this.#phase === 'body' && this.#untilClose) return this.#bodyEnded(false);
     if (this.#phase === 'idle') return this.retire();
     this.#fail(

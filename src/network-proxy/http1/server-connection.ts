@@ -45,6 +45,8 @@ export interface ServeOptions {
   readonly ended: (connection: ServerConnection) => void;
 }
 
+const never = Number.POSITIVE_INFINITY;
+
 /** `waiting`: for a request; `exchange`: until its answer and the request itself are complete. */
 type Phase = 'waiting' | 'exchange' | 'tunnel' | 'over';
 
@@ -216,6 +218,10 @@ export class ServerConnection
     if (record.timeouts !== timeouts) this.#services.manager.useTimeouts(record, timeouts);
   }
 
+  expectAnswer(dueAt: number): void {
+    if (this.#phase === 'exchange') this.#deadlines.expectAnswer(dueAt);
+  }
+
   resumeBody(form: BodyForm): void {
     if (this.#reader.complete || this.#phase !== 'exchange') return;
     this.#deadlines.expectBody(this.#active(), this.#timeouts.requestBodyMs);
@@ -242,7 +248,7 @@ export class ServerConnection
   }
 
   write(bytes: Uint8Array, loan?: Loan): boolean {
-    const now = this.#active();
+    const now = this.record.lastActivityAt;
     if (this.#clientEnded) this.#deadlines.expectSilence(now, this.#timeouts.cleanupGraceMs);
     const goesOn = this.#writer.write(bytes, loan);
     if (!goesOn) this.#deadlines.expectReading(now, this.#timeouts.responseWriteMs);
@@ -250,6 +256,7 @@ export class ServerConnection
   }
 
   answer(answer: LocalAnswer): number {
+    this.#active();
     if (!this.#reader.complete) this.#writer.closes = true;
     this.#writer.answer(answer, this.#services.clock.wallTime());
     if (answer.ending !== undefined) this.#ending = causeOf(answer.ending);
@@ -266,16 +273,17 @@ export class ServerConnection
   /** The next request is looked at once its answer could be written: one that nobody reads grows no queue. */
   #exchangeOver(): void {
     this.#listener = null;
+    this.#deadlines.expectAnswer(never);
     this.record.joined = false;
     if (this.#writer.closes || !this.#reader.complete) return this.#endAnswered();
     this.#phase = 'waiting';
     if (this.#writer.full) {
-      this.#deadlines.expectReading(this.#services.clock.now(), this.#timeouts.responseWriteMs);
-    } else this.#next();
+      this.#deadlines.expectReading(this.record.lastActivityAt, this.#timeouts.responseWriteMs);
+    } else this.#next(this.record.lastActivityAt);
   }
 
-  #next(): void {
-    this.#deadlines.expectHead(this.#active(), this.#timeouts.keepAliveMs);
+  #next(now: number): void {
+    this.#deadlines.expectHead(now, this.#timeouts.keepAliveMs);
     this.#reader.next();
     this.#transport.resume();
     this.#goOn();
@@ -332,7 +340,7 @@ export class ServerConnection
   onDrain(): void {
     this.#writer.drained();
     this.#deadlines.allTaken();
-    if (this.#phase === 'waiting' && this.#reader.held) this.#next();
+    if (this.#phase === 'waiting' && this.#reader.held) this.#next(this.#active());
     else this.#listener?.onClientDrain();
   }
 
@@ -356,6 +364,10 @@ export class ServerConnection
 
   bodyIsLate(): void {
     this.#bodyFailed(408, 'request-timeout');
+  }
+
+  answerIsLate(now: number): void {
+    this.#listener?.onAnswerLate(now);
   }
 
   readerStands(): void {

@@ -8,6 +8,8 @@ export interface LatenessObserver {
   headIsLate(): void;
   /** Nothing more of a request's body came. */
   bodyIsLate(): void;
+  /** What was asked for has no answer yet. */
+  answerIsLate(now: number): void;
   /** The client took nothing of what is pending. */
   readerStands(): void;
   /** The client sent FIN long ago, and there was nothing to tell it since. */
@@ -23,6 +25,7 @@ export class ServerDeadlines {
   readonly #deadline: LazyDeadline;
   #headDueAt = never;
   #bodyDueAt = never;
+  #answerDueAt = never;
   #readerDueAt = never;
   #goneAt = never;
   #readerMs = 0;
@@ -54,6 +57,12 @@ export class ServerDeadlines {
     this.#bodyDueAt = never;
   }
 
+  /** Of the exchange that is under way. */
+  expectAnswer(dueAt: number): void {
+    this.#answerDueAt = dueAt;
+    this.#deadline.ask(dueAt);
+  }
+
   /** The client must take something within this time, and again. */
   expectReading(now: number, milliseconds: number): void {
     this.#takenBefore = this.#transport.bytesWritten;
@@ -74,13 +83,14 @@ export class ServerDeadlines {
   }
 
   stop(): void {
-    this.#headDueAt = this.#bodyDueAt = this.#readerDueAt = this.#goneAt = never;
+    this.#headDueAt = this.#bodyDueAt = this.#answerDueAt = this.#readerDueAt = this.#goneAt = never;
     this.#deadline.stop();
   }
 
   #wake(now: number): void {
     this.#look(now);
-    this.#deadline.ask(Math.min(this.#headDueAt, this.#bodyDueAt, this.#readerDueAt, this.#goneAt));
+    const requestDueAt = Math.min(this.#headDueAt, this.#bodyDueAt, this.#answerDueAt);
+    this.#deadline.ask(Math.min(requestDueAt, this.#readerDueAt, this.#goneAt));
   }
 
   #look(now: number): void {
@@ -101,6 +111,9 @@ export class ServerDeadlines {
     } else if (this.#bodyDueAt <= now) {
       this.#bodyDueAt = never;
       this.#observer.bodyIsLate();
+    } else if (this.#answerDueAt <= now) {
+      this.#answerDueAt = never;
+      this.#observer.answerIsLate(now);
     }
   }
 }

@@ -15,6 +15,7 @@ export interface BackendSessionPort {
   /** In a turn of its own. */
   later(action: () => void): void;
   heard(): void;
+  readonly heardAt: number;
   gaveUp(): void;
   streamOver(): void;
   failureOf(id: number | undefined, code: number, answered: boolean): BackendFailure;

@@ -85,7 +85,7 @@ export class BackendSession {
   #lastProcessed = Number.POSITIVE_INFINITY;
   #error: Error | null = null;
   #sawEnd = false;
-  #heardAt: number;
+  heardAt: number;
   #idleSince: number;
   #pingedAt = Number.NEGATIVE_INFINITY;
   #pinging = false;
@@ -108,8 +108,8 @@ export class BackendSession {
     this.#keeper = keeper;
     this.#terms = terms;
     this.#transport = transport;
-    this.#heardAt = clock.now();
-    this.#idleSince = this.#heardAt;
+    this.heardAt = clock.now();
+    this.#idleSince = this.heardAt;
     this.#gaveUp = new FloodBudget(clock, gaveUpTerms);
     this.#deadline = new LazyDeadline(services.deadlines, (now) => this.#look(now));
     const socket = transport.handOver<Duplex>(noBytes);
@@ -162,7 +162,7 @@ export class BackendSession {
 
   /** It was heard of just now: what needs a connection that is surely open may use it. */
   isAlive(now: number): boolean {
-    return now - this.#heardAt < aliveMs;
+    return now - this.heardAt < aliveMs;
   }
 
   /** Begins another request. */
@@ -186,7 +186,7 @@ export class BackendSession {
 
   /** @internal Something came from the backend. */
   heard(): void {
-    this.#heardAt = this.#services.clock.now();
+    this.heardAt = this.#services.clock.now();
   }
 
   /** @internal A client did not want its answer any more. */
@@ -287,7 +287,7 @@ export class BackendSession {
   }
 
   #pingDueAt(): number {
-    return Math.max(this.#heardAt + quietMs, this.#pingedAt + pingAgainMs);
+    return Math.max(this.heardAt + quietMs, this.#pingedAt + pingAgainMs);
   }
 
   #look(now: number): void {

@@ -113,6 +113,10 @@ export class Http2BackendStream implements BackendStream {
     this.#listener?.onBackendDrain();
   }
 
+  get heardAt(): number {
+    return this.#session.heardAt;
+  }
+
   // ── the answer ───────────────────────────────────────────────────────────────────────────────
 
   useForm(_form: BodyForm): void {}
@@ -173,6 +177,7 @@ export class Http2BackendStream implements BackendStream {
   /** @internal END_STREAM; or the end of a stream that was cut, which 'close' tells. */
   receivedAll(): void {
     const stream = this.#stream as ClientHttp2Stream;
+    this.#session.heard();
     if (!endStreamCame(stream) || stream.rstCode !== errorCodes.none || this.#missing > 0) return;
     const listener = this.#listener;
     this.#listener = null;

@@ -69,6 +69,10 @@ export class RepeatableStream implements BackendStream, StreamWaiter {
     return this.#inner?.pendingBytes ?? 0;
   }
 
+  get heardAt(): number {
+    return this.#inner?.heardAt ?? 0;
+  }
+
   open(request: HttpRequest, changes: RequestChanges, form: BodyForm, more: boolean): void {
     request.keep();
     this.#sent = { request, changes, form, body: [], bytes: 0, end: null };

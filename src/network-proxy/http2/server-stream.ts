@@ -107,6 +107,10 @@ export class ServerStream implements ClientStream, BodyOwner, AnswerOwner {
     return this.#listener;
   }
 
+  expectAnswer(dueAt: number): void {
+    if (!this.#done) this.#deadlines.expectAnswer(dueAt);
+  }
+
   // ── the request's body ───────────────────────────────────────────────────────────────────────
 
   resumeBody(_form: BodyForm): void {
@@ -153,7 +157,6 @@ export class ServerStream implements ClientStream, BodyOwner, AnswerOwner {
   }
 
   write(bytes: Uint8Array, loan?: Loan): boolean {
-    this.#session.sent();
     const goesOn = this.#writer.write(bytes, loan);
     if (!goesOn) this.#expectReader();
     return goesOn;
@@ -178,6 +181,7 @@ export class ServerStream implements ClientStream, BodyOwner, AnswerOwner {
     this.#done = true;
     this.#listener = null;
     this.#deadlines.bodyNotExpected();
+    this.#deadlines.expectAnswer(never);
     if (this.#writer.pendingBytes > 0 && !this.#deadlines.readerExpected) this.#expectReader();
     if (!this.#body.complete) this.#writer.tellWhenOut();
   }
@@ -265,6 +269,7 @@ export class ServerStream implements ClientStream, BodyOwner, AnswerOwner {
   inspect(now: number): void {
     const late = this.#deadlines.late(now, this.#timeouts, this.#writer.pendingBytes, this.#crossed);
     if (late === null) return;
+    if (late === 'response-timeout') return this.#listener?.onAnswerLate(now);
     if (late !== 'request-timeout') return this.#leave(late);
     this.#body.pause();
     this.#listener?.onRequestFailed(408, late);
@@ -272,6 +277,7 @@ export class ServerStream implements ClientStream, BodyOwner, AnswerOwner {
 }
 
 const noBytes = new Uint8Array(0);
+const never = Number.POSITIVE_INFINITY;
 
 /** 'close' follows, and tells it. */
 function onError(): void {}

@@ -21,6 +21,7 @@ interface Crossing {
  */
 export class StreamDeadlines {
   #bodyDueAt = never;
+  #answerDueAt = never;
   #writeDueAt = never;
   /** What was pending when the wait began: less is progress. */
   #pendingBefore = 0;
@@ -32,6 +33,10 @@ export class StreamDeadlines {
 
   bodyNotExpected(): void {
     this.#bodyDueAt = never;
+  }
+
+  expectAnswer(dueAt: number): void {
+    this.#answerDueAt = dueAt;
   }
 
   /** The client must take something of what is pending. */
@@ -60,7 +65,7 @@ export class StreamDeadlines {
     timeouts: Timeouts,
     pending: number,
     crossed: number,
-  ): 'stalled-write' | Quiet | 'request-timeout' | null {
+  ): 'stalled-write' | Quiet | 'request-timeout' | 'response-timeout' | null {
     if (this.#writeDueAt <= now) {
       if (pending >= this.#pendingBefore) return 'stalled-write';
       this.expectReader(now, timeouts, pending);
@@ -71,8 +76,12 @@ export class StreamDeadlines {
       crossing.dueAt = after(now, crossing.milliseconds);
       crossing.before = crossed;
     }
-    if (this.#bodyDueAt > now) return null;
-    this.#bodyDueAt = never;
-    return 'request-timeout';
+    if (this.#bodyDueAt <= now) {
+      this.#bodyDueAt = never;
+      return 'request-timeout';
+    }
+    if (this.#answerDueAt > now) return null;
+    this.#answerDueAt = never;
+    return 'response-timeout';
   }
 }

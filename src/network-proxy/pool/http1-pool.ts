@@ -116,7 +116,7 @@ export class Http1Pool implements BackendPool, BackendKeeper {
   /** Takes over an open connection, for the one who waits for it. */
   adopt(transport: Transport, waiter: StreamWaiter, openedMs: number): void {
     this.#opened++;
-    const connection = new BackendConnection(transport, this, this.#settings.limits, this.#services.staging);
+    const connection = new BackendConnection(transport, this, this.#settings.limits, this.#services);
     this.#hand(connection, waiter, openedMs);
   }
 
@@ -135,10 +135,9 @@ export class Http1Pool implements BackendPool, BackendKeeper {
       this.#reused++;
       return this.#hand(connection, next.waiter, 0);
     }
-    const now = this.#services.clock.now();
-    connection.idleSince = now;
+    connection.idleSince = connection.heardAt;
     this.#idle.push(connection);
-    if (this.#idle.length === 1) this.#idleDeadline.ask(after(now, this.#settings.idleMs));
+    if (this.#idle.length === 1) this.#idleDeadline.ask(after(connection.idleSince, this.#settings.idleMs));
   }
 
   becameUseless(connection: BackendConnection): void {
