@@ -37,12 +37,31 @@ export interface Transport {
    * After `end`, `reset` or `destroy`, or once closed, it does nothing and returns false.
    */
   write(bytes: Uint8Array, loan?: Loan): boolean;
+  /** Where bytes can be put together that are to be written; undefined: nowhere but in memory of one's own. */
+  readonly composition?: Composition | undefined;
   /** Sends FIN after everything pending (half-close). Idempotent. Reading goes on. */
   end(): void;
   /** Sends RST; pending bytes are dropped. Idempotent, and safe while a FIN is in flight (L25). */
   reset(): void;
   /** Closes at once: pending bytes are dropped. Idempotent. */
   destroy(): void;
+}
+
+/**
+ * Memory of a transport's, where a writer puts bytes together instead of making memory for them.
+ * They are written as soon as the present turn of the event loop is over, with whatever else was
+ * written in it.
+ */
+export interface Composition {
+  /** The next byte goes to `end`. Both are others after a `reserve`. */
+  readonly memory: Buffer;
+  end: number;
+  /** Bytes that were put here since `commit` was last called. */
+  readonly length: number;
+  /** Makes room for so many bytes. */
+  reserve(length: number): void;
+  /** As `write`, of everything put here since it was last called. Due within the call that began to put it. */
+  commit(): boolean;
 }
 
 /** What a transport tells its owner. No method may throw. */

@@ -86,7 +86,7 @@ export class Engine {
     this.#trusted = new AddressSet(configuration.options.trustForwarded);
     this.#deadlines = new DeadlineQueue(clock);
     this.#pools = this.#createPools(services);
-    this.#http1 = new Http1Server({ clock, manager, deadlines: this.#deadlines, staging: resources.staging });
+    this.#http1 = new Http1Server({ clock, manager, deadlines: this.#deadlines });
     this.#http2 = new Http2Server({ clock, manager, deadlines: this.#deadlines, resources });
     this.#sites = new SiteRequests({
       routes: () => this.#configuration.index,
@@ -122,8 +122,7 @@ export class Engine {
     const contextFor = (tls: Parameters<TargetContexts['contextFor']>[0]) =>
       this.#configuration.targetContexts.contextFor(tls);
     const secure = createSecureClient({ resources, contextFor, protocols: offeredProtocols });
-    const { staging } = resources;
-    const services = { clock, deadlines: this.#deadlines, dial, secure, resources, staging };
+    const services = { clock, deadlines: this.#deadlines, dial, secure, resources };
     const limits = headLimits(this.#configuration.options.limits);
     return new Pools({
       services,
@@ -132,19 +131,11 @@ export class Engine {
     });
   }
 
-  #forwarderServices({
-    clock,
-    security,
-    selectors,
-    meter,
-    tracer,
-    resources,
-  }: EngineServices): ForwarderServices {
+  #forwarderServices({ clock, security, selectors, meter, tracer }: EngineServices): ForwarderServices {
     const observer: RequestObserver = { requestEnded: (entry) => this.#logRequest(entry) };
     const logged = (): boolean => this.#configuration.options.log.requests;
     return {
       ...{ clock, selectors, meter, tracer, deadlines: this.#deadlines, pools: this.#pools },
-      staging: resources.staging,
       trustForwarded: () => this.#trusted,
       challenges: () => this.#configuration.challenges,
       headLimits: () => headLimits(this.#configuration.options.limits),

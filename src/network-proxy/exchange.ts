@@ -129,8 +129,6 @@ export interface ClientStream {
   readonly request: HttpRequest;
   /** The answer's body may be written in the form `chunks`. */
   readonly takesChunks: boolean;
-  /** The first bytes of the body are there: they follow within `resumeBody`, or when `onRequest` has returned. */
-  readonly bodyAtHand: boolean;
   /** Bytes of the client's that pass to the listener, and of the answer that were written, heads included. */
   readonly bytesIn: number;
   readonly bytesOut: number;
@@ -152,11 +150,8 @@ export interface ClientStream {
   pauseBody(): void;
   /** Forwards an interim answer (1xx but not 101), where the client's version knows them. */
   inform(response: HttpResponse): void;
-  /**
-   * Begins the answer. `more`: a `write` or `end` follows within the same call, and the head may
-   * wait for it. `form`: what will be written.
-   */
-  respond(response: HttpResponse, changes: HeadChanges, form: BodyForm, more: boolean): void;
+  /** Begins the answer. `form`: what will be written. */
+  respond(response: HttpResponse, changes: HeadChanges, form: BodyForm): void;
   /** Sends a whole answer of our own, and returns how many bytes that were. Only before `respond`. */
   answer(answer: LocalAnswer): number;
   /** `lastActivityAt` of the record is when the bytes came, as it is for `end`. */
@@ -225,10 +220,10 @@ export interface BackendStream {
   readonly heardAt: number;
 
   /**
-   * Sends the head. `more`: as with `ClientStream.respond`. `form`: what the body will be written
-   * in; a request without a body is sent whole, and neither `write` nor `end` follow.
+   * Sends the head. `form`: what the body will be written in; a request without a body is sent
+   * whole, and neither `write` nor `end` follow.
    */
-  open(request: HttpRequest, changes: RequestChanges, form: BodyForm, more: boolean): void;
+  open(request: HttpRequest, changes: RequestChanges, form: BodyForm): void;
   write(bytes: Uint8Array, loan?: Loan): boolean;
   /** The request is complete. */
   end(trailers: Trailers): void;
@@ -247,11 +242,8 @@ export interface BackendStream {
 export interface BackendListener {
   /** 1xx but not 101. */
   onInterim(response: HttpResponse): void;
-  /**
-   * The answer begins. `more`: `onResponseBody` or `onResponseEnd` follows within the same read.
-   * 101 ends HTTP: `tunnel` is due, within the call.
-   */
-  onResponse(response: HttpResponse, more: boolean): void;
+  /** The answer begins. 101 ends HTTP: `tunnel` is due, within the call. */
+  onResponse(response: HttpResponse): void;
   onResponseBody(bytes: Uint8Array, loan?: Loan): void;
   onResponseEnd(trailers: Trailers): void;
   /** After a `write` that returned false. */

@@ -162,7 +162,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner {
     if (backend.reused) request.keep();
     const chunked = request.hasBody && request.contentLength < 0 && request.http1 !== null;
     this.#form = chunked && backend.takesChunks ? 'chunks' : 'content';
-    backend.open(request, source.changes as RequestChanges, this.#form, this.#client.bodyAtHand);
+    backend.open(request, source.changes as RequestChanges, this.#form);
     const { responseHeadMs } = source.timeouts;
     if (responseHeadMs > 0) this.#client.expectAnswer(this.#lastSentAt + responseHeadMs);
     if (!request.hasBody) return;
@@ -206,7 +206,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner {
     this.#client.inform(response);
   }
 
-  onResponse(response: HttpResponse, more: boolean): void {
+  onResponse(response: HttpResponse): void {
     const backend = this.#backend as BackendStream;
     this.#client.record.lastActivityAt = backend.heardAt;
     this.#client.expectAnswer(never);
@@ -215,7 +215,7 @@ export class ProxiedExchange implements ClientListener, SearchOwner {
     const changes = (this.#plan as RoutePlan).rules.response(response);
     const form = response.body === 'chunked' && this.#client.takesChunks ? 'chunks' : 'content';
     backend.useForm(form);
-    this.#client.respond(response, changes, form, more);
+    this.#client.respond(response, changes, form);
     if (response.status === 101) this.#openTunnel(backend);
   }
 

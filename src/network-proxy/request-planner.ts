@@ -11,7 +11,6 @@ import {
 import type { ResolvedRoute } from '../config/resolved.ts';
 import type { ConnectionRecord } from '../connection/connection-record.ts';
 import type { TargetSelector } from '../targets/target-selector.ts';
-import type { WriteStaging } from '../transport/write-staging.ts';
 import type { Meter, RequestObserver } from './access-log.ts';
 import type { ClientStream, HttpRequest, LocalAnswer, RequestChanges } from './exchange.ts';
 import type { RememberedAddition } from './headers/header-rules.ts';
@@ -47,7 +46,6 @@ export interface ForwarderServices {
   release(route: ResolvedRoute, record: ConnectionRecord): void;
   /** What the head of a handler's answer may be. */
   headLimits(): HeadLimits;
-  readonly staging: WriteStaging;
   /** Null: nobody hears of requests, and nothing is kept for it. */
   readonly observer: RequestObserver | null;
   /** Null: nobody counts. */

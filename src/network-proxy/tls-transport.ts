@@ -1,8 +1,10 @@
 import type { TLSSocket } from 'node:tls';
-import type { PeerAddress, Transport, TransportListener } from '../base/transport.ts';
-import { PortableTransport } from '../transport/portable-transport.ts';
+import type { Composition, Loan, PeerAddress, Transport, TransportListener } from '../base/transport.ts';
+import { ownMemory, PortableTransport } from '../transport/portable-transport.ts';
 import type { TransportResources } from '../transport/socket-transport.ts';
+import { maxStagedBytes, type StagedWrites } from '../transport/staged-writes.ts';
 import type { SocketBackedTransport } from '../transport/transport-factory.ts';
+import { copyOf } from '../transport/write-staging.ts';
 
 /**
  * What is inside a TLS connection: its bytes and its account are those of the application. `end`
@@ -20,6 +22,38 @@ export class DecryptedTransport extends PortableTransport {
 
   override get local(): PeerAddress {
     return this.#below.local;
+  }
+
+  get composition(): Composition {
+    return this.staged;
+  }
+
+  /** What is written within a turn becomes one record, if it fits: each has its own overhead. */
+  protected override put(bytes: Uint8Array, loan: Loan | undefined): boolean {
+    if (bytes.length > maxStagedBytes) {
+      this.flushStaged();
+      this.#encrypt(bytes, loan);
+      return this.#tls.writableLength === 0 && this.#tls.errored === null;
+    }
+    this.staged.append(bytes);
+    return this.putStaged(this.staged);
+  }
+
+  protected override putStaged(staged: StagedWrites): boolean {
+    staged.accept();
+    return false;
+  }
+
+  /** @internal */
+  override writeStaged(bytes: Buffer): boolean {
+    if (!this.gone) this.#encrypt(bytes, undefined);
+    return true;
+  }
+
+  /** OpenSSL copies as it encrypts, unless the stream makes the bytes wait. */
+  #encrypt(bytes: Uint8Array, loan: Loan | undefined): void {
+    const waits = this.#tls.writableLength > 0;
+    this.#tls.write(waits && loan !== ownMemory ? copyOf(bytes) : bytes);
   }
 
   /**

@@ -1,11 +1,12 @@
-import net from 'node:net';
-import type { Loan, PeerAddress } from '../base/transport.ts';
-import { type WritableHandle, type WriteOwner, writeError } from './handle-writes.ts';
+import type net from 'node:net';
+import type { Composition, Loan, PeerAddress } from '../base/transport.ts';
+import { type HandleWrites, type WritableHandle, type WriteOwner, writeError } from './handle-writes.ts';
 import { ownMemory } from './portable-transport.ts';
 import { type BulkBuffer, type BulkReader, bulkReadBytes } from './read-buffers.ts';
 import { reset } from './reset.ts';
-import { handlePeerAddress, localAddress } from './socket-address.ts';
+import { localAddress } from './socket-address.ts';
 import { SocketTransport, type TransportResources } from './socket-transport.ts';
+import { maxStagedBytes, type StagedWrites } from './staged-writes.ts';
 import type { CountingHandle } from './write-account.ts';
 import { copyOf } from './write-staging.ts';
 
@@ -14,19 +15,6 @@ export interface NativeHandle extends CountingHandle, WritableHandle {
   reading: boolean;
   readStart(): number;
   readStop(): number;
-}
-
-/** A listening handle: Node sets what it calls for each connection. */
-export interface ListeningHandle {
-  onconnection?: (status: number, client: NativeHandle | undefined) => void;
-  setNoDelay?(on: boolean): number;
-  setKeepAlive?(on: boolean, delaySeconds: number): number;
-}
-
-/** A server with the private properties that accepting on its handle needs. */
-interface NativeServer {
-  _handle: ListeningHandle | null;
-  _connections: number;
 }
 
 /** A socket with the private properties that taking it over needs. */
@@ -140,25 +128,69 @@ export class NativeTransport extends SocketTransport implements BulkReader, Writ
     return nativeParts(this.socket)._handle === null;
   }
 
-  /** Past the socket, unless something waits in it, and copied unless somebody lends the memory. */
+  get composition(): Composition | undefined {
+    return this.resources.writes === null ? undefined : this.staged;
+  }
+
+  /** What is written now would overtake something. */
+  get #mustFollow(): boolean {
+    return this.#writing || this.socket.connecting || this.socket.writableLength > 0;
+  }
+
+  /** Past the socket, unless something waits in it: a little at the end of the turn, much at once. */
   protected put(bytes: Uint8Array, loan: Loan | undefined): boolean {
-    const { socket } = this;
-    const { staging, writes } = this.resources;
-    if (writes === null || this.#writing || socket.connecting || socket.writableLength > 0) {
-      socket.write(loan === ownMemory ? bytes : copyOf(bytes));
-      return socket.writableLength === 0 && !this.#writing && socket.errored === null;
+    if (this.resources.writes === null || this.#mustFollow) return this.#putBehind(bytes, loan);
+    const { staged } = this;
+    if (bytes.length <= maxStagedBytes) {
+      staged.append(bytes);
+      staged.accept();
+      return false;
     }
-    const written = loan === undefined ? staging.stage(bytes) : bytes;
-    const handle = nativeParts(socket)._handle as NativeHandle;
-    const status = writes.write(handle, written, this);
-    if (status === 0) return true;
-    if (status < 0) socket.destroy(writeError(status));
-    else {
-      this.#writing = true;
-      if (loan !== undefined) this.borrow(loan);
-      else staging.keep(written as Buffer);
-    }
+    if (loan === undefined) return this.#putNow(bytes);
+    staged.flush();
+    if (this.gone || this.#mustFollow) return this.#putBehind(bytes, loan);
+    if (this.#writePast(bytes)) return true;
+    if (this.#writing) this.borrow(loan);
     return false;
+  }
+
+  /** Copied to where nothing has to be allocated for it. */
+  #putNow(bytes: Uint8Array): boolean {
+    const { staged } = this;
+    staged.append(bytes);
+    staged.accept();
+    staged.flush();
+    return !this.#writing && !this.gone;
+  }
+
+  #putBehind(bytes: Uint8Array, loan: Loan | undefined): boolean {
+    const { socket } = this;
+    socket.write(loan === ownMemory ? bytes : copyOf(bytes));
+    return socket.writableLength === 0 && !this.#writing && socket.errored === null;
+  }
+
+  protected override putStaged(staged: StagedWrites): boolean {
+    if (this.#mustFollow) return this.#putBehind(staged.take(), undefined);
+    staged.accept();
+    return false;
+  }
+
+  /** @internal */
+  writeStaged(bytes: Buffer): boolean {
+    if (this.gone) return true;
+    if (this.#writePast(bytes)) this.account.tookAll();
+    return !this.#writing;
+  }
+
+  /** True: the kernel has everything. */
+  #writePast(bytes: Uint8Array): boolean {
+    const { socket } = this;
+    const { writes } = this.resources;
+    const handle = nativeParts(socket)._handle as NativeHandle;
+    const status = (writes as HandleWrites).write(handle, bytes, this);
+    if (status < 0) socket.destroy(writeError(status));
+    this.#writing = status > 0;
+    return status === 0;
   }
 
   protected override get needsDrain(): boolean {
@@ -211,78 +243,4 @@ class HandleCounters {
 
 export function nativeParts(socket: net.Socket): NativeSocket {
   return socket as unknown as NativeSocket;
-}
-
-/** Options of every socket, whichever side it is on. */
-const commonOptions = {
-  allowHalfOpen: true,
-  noDelay: true,
-  keepAlive: true,
-  keepAliveInitialDelay: 60_000,
-  // Any byte that the kernel does not take at once makes the writer wait.
-  writableHighWaterMark: 1,
-};
-
-/** Makes a socket of its own that connects when it is told to. */
-export function openNativeSocket(peer: PeerAddress, resources: TransportResources): NativeTransport {
-  const transport = build(peer, resources, {});
-  transport.socket.pause();
-  return transport;
-}
-
-/**
- * Accepts on the listening handle itself. Node would make a socket of its own for each connection,
- * which could only be thrown away: it cannot be told to read into our buffers. The server goes on
- * counting, and Node's own function goes on with what is not a connection to be taken. False
- * where the handle is not as expected: then the server emits 'connection', as always.
- */
-export function acceptOnHandle(
-  server: net.Server,
-  resources: TransportResources,
-  onAccepted: (transport: NativeTransport) => void,
-): boolean {
-  const { _handle: listening } = server as unknown as NativeServer;
-  const nodes = listening?.onconnection;
-  if (!listening || typeof nodes !== 'function') return false;
-  listening.onconnection = (status, client) => {
-    if (status !== 0 || client === undefined || isFull(server)) nodes.call(listening, status, client);
-    else onAccepted(openAccepted(server, client, resources));
-  };
-  return true;
-}
-
-function isFull(server: net.Server): boolean {
-  const { maxConnections } = server;
-  return (
-    typeof maxConnections === 'number' && (server as unknown as NativeServer)._connections >= maxConnections
-  );
-}
-
-/** The socket of an accepted handle. It counts itself off at its server when it is destroyed. */
-function openAccepted(
-  server: net.Server,
-  handle: NativeHandle,
-  resources: TransportResources,
-): NativeTransport {
-  const options = { handle, pauseOnCreate: true, manualStart: true };
-  const transport = build(handlePeerAddress(handle), resources, options);
-  const socket = nativeParts(transport.socket);
-  socket._server = server;
-  socket.server = server;
-  (server as unknown as NativeServer)._connections++;
-  return transport;
-}
-
-function build(peer: PeerAddress, resources: TransportResources, options: object): NativeTransport {
-  let transport: NativeTransport;
-  const socket = new net.Socket({
-    ...commonOptions,
-    ...options,
-    onread: {
-      buffer: resources.readBuffers.nextBuffer,
-      callback: (length: number, memory: Uint8Array) => transport.readInto(length, memory),
-    },
-  } as net.SocketConstructorOpts);
-  transport = new NativeTransport(socket, peer, resources);
-  return transport;
 }

@@ -68,6 +68,12 @@ export class PortableTransport extends SocketTransport {
     return stream.writableLength === 0 && stream.errored === null;
   }
 
+  /** Nothing waits here. */
+  writeStaged(bytes: Buffer): boolean {
+    this.stream.write(copyOf(bytes));
+    return true;
+  }
+
   protected resetStream(): void {
     if (this.stream instanceof net.Socket) reset(this.stream);
     else this.stream.destroy();

@@ -4,6 +4,7 @@ import type { EndingPace, ReadEnding } from './ending-pace.ts';
 import type { FairReader, FairShare } from './fair-share.ts';
 import type { HandleWrites } from './handle-writes.ts';
 import type { ReadBuffers } from './read-buffers.ts';
+import { type StagedOwner, StagedWrites } from './staged-writes.ts';
 import { WriteAccount } from './write-account.ts';
 import type { WriteStaging } from './write-staging.ts';
 
@@ -34,7 +35,7 @@ type OwnedStream = Duplex & { [transportOf]?: SocketTransport };
  * through a property of the stream: five functions instead of five closures per socket. They stay
  * until the end, so that a late error never meets a bare socket.
  */
-export abstract class SocketTransport implements Transport, FairReader, ReadEnding {
+export abstract class SocketTransport implements Transport, FairReader, ReadEnding, StagedOwner {
   abstract readonly peer: PeerAddress;
   abstract readonly local: PeerAddress;
   readonly stream: Duplex;
@@ -60,6 +61,7 @@ export abstract class SocketTransport implements Transport, FairReader, ReadEndi
   #handedOver: StreamCounters | null = null;
   /** Whose memory the write in flight uses. */
   #loan: Loan | null = null;
+  #staged: StagedWrites | null = null;
 
   constructor(stream: Duplex, resources: TransportResources) {
     this.stream = stream;
@@ -119,13 +121,50 @@ export abstract class SocketTransport implements Transport, FairReader, ReadEndi
     if (this.writeEnded || this.gone) return false;
     if (bytes.length === 0) return !this.#awaitsDrain;
     this.account.give(bytes.length);
-    if (this.put(bytes, loan)) {
+    return this.#goesOn(this.put(bytes, loan));
+  }
+
+  #goesOn(allTaken: boolean): boolean {
+    if (allTaken) {
       this.account.tookAll();
       return true;
     }
     if (this.needsDrain) this.#awaitsDrain = true;
     return !this.#awaitsDrain;
   }
+
+  /** Small writes wait here for the end of the turn. */
+  protected get staged(): StagedWrites {
+    if (this.#staged === null) {
+      this.#staged = new StagedWrites(this.resources.staging, this);
+      this.account.staged = this.#staged;
+    }
+    return this.#staged;
+  }
+
+  /** Before whatever cannot wait. */
+  protected flushStaged(): void {
+    this.#staged?.flush();
+  }
+
+  /** @internal */
+  committed(length: number): boolean {
+    const { staged } = this;
+    if (this.writeEnded || this.gone) {
+      staged.discard();
+      return false;
+    }
+    this.account.give(length);
+    return this.#goesOn(this.putStaged(staged));
+  }
+
+  /** As `put`, of what was committed to `staged` last. */
+  protected putStaged(staged: StagedWrites): boolean {
+    return this.put(staged.take(), undefined);
+  }
+
+  /** @internal */
+  abstract writeStaged(bytes: Buffer): boolean;
 
   /** The writer should wait for what waits already. */
   protected get needsDrain(): boolean {
@@ -141,6 +180,7 @@ export abstract class SocketTransport implements Transport, FairReader, ReadEndi
   end(): void {
     if (this.writeEnded) return;
     this.writeEnded = true;
+    this.flushStaged();
     this.endStream();
   }
 
@@ -149,11 +189,13 @@ export abstract class SocketTransport implements Transport, FairReader, ReadEndi
   }
 
   reset(): void {
+    this.flushStaged();
     this.#drop();
     this.resetStream();
   }
 
   destroy(): void {
+    this.flushStaged();
     this.#drop();
     this.stream.destroy();
   }
@@ -202,6 +244,7 @@ export abstract class SocketTransport implements Transport, FairReader, ReadEndi
    */
   protected detachStream(counters: StreamCounters): void {
     const stream = this.stream;
+    this.flushStaged();
     stream.off('end', onEnd);
     stream.off('drain', onDrain);
     stream.off('finish', onFinish);
@@ -287,6 +330,7 @@ export abstract class SocketTransport implements Transport, FairReader, ReadEndi
   streamClosed(): void {
     if (this.closed) return;
     this.#returnLoan();
+    this.#staged?.clear();
     this.released();
     if (this.#endHeld && this.listener !== null && !this.account.settled) this.#tellEnd();
     this.closed = true;

@@ -5,12 +5,8 @@ import { EndingPace } from './ending-pace.ts';
 import { FairShare } from './fair-share.ts';
 import { detectTransportKind, hangUpLooksLikeEnd, type TransportKind } from './feature-detection.ts';
 import { HandleWrites } from './handle-writes.ts';
-import {
-  acceptOnHandle,
-  type ListeningHandle,
-  type NativeTransport,
-  openNativeSocket,
-} from './native-transport.ts';
+import { acceptOnHandle, type ListeningHandle, openNativeSocket } from './native-sockets.ts';
+import type { NativeTransport } from './native-transport.ts';
 import { PortableTransport } from './portable-transport.ts';
 import { ReadBuffers } from './read-buffers.ts';
 import type { TransportResources } from './socket-transport.ts';
@@ -56,7 +52,7 @@ export class TransportFactory {
     this.readBuffers = new ReadBuffers(options.relayBufferBytes);
     this.resources = {
       readBuffers: this.readBuffers,
-      staging: new WriteStaging(),
+      staging: new WriteStaging(options.clock),
       writes: this.kind === 'native' ? HandleWrites.detect() : null,
       fairShare: new FairShare(options.clock),
       endingPace: new EndingPace(options.clock),

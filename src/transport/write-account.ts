@@ -18,6 +18,8 @@ export interface CountingHandle {
 export class WriteAccount {
   /** The handle whose counters are trusted; null where there is none. */
   handle: CountingHandle | null = null;
+  /** What waits before the stream; null where nothing does. */
+  staged: { readonly waiting: number } | null = null;
   readonly #stream: Duplex;
   #given = 0;
   /** As far as we know. */
@@ -74,7 +76,8 @@ export class WriteAccount {
 
   #look(): void {
     const { handle } = this;
-    this.#raise(handle === null ? this.#given - this.#stream.writableLength : this.#countAtHandle(handle));
+    const waiting = this.#stream.writableLength + (this.staged?.waiting ?? 0);
+    this.#raise(handle === null ? this.#given - waiting : this.#countAtHandle(handle));
   }
 
   #countAtHandle(handle: CountingHandle): number {

@@ -35,7 +35,6 @@ import {
   memoryPair,
 } from '../../src/transport/memory-transport.ts';
 import { TransportFactory } from '../../src/transport/transport-factory.ts';
-import { WriteStaging } from '../../src/transport/write-staging.ts';
 import { routesOf } from '../routing/routes.ts';
 import { eventually } from '../support/eventually.ts';
 import type { VirtualClock } from '../support/virtual-clock.ts';
@@ -129,20 +128,19 @@ export class Core {
     });
     this.deadlines = new DeadlineQueue(clock);
     this.#limits = { headerBytes: options.headerBytes ?? 65_536 };
-    const staging = new WriteStaging();
-    const services = { clock, deadlines: this.deadlines, dial, secure: options.secure ?? noTls, staging };
+    const services = { clock, deadlines: this.deadlines, dial, secure: options.secure ?? noTls };
     const create = options.createPool?.(services);
     this.pools = new Pools({
       services,
       ...(create !== undefined && { create }),
       settings: { maxConnections: 100, maxWaiting: 100, limits: this.#limits, ...options.pool },
     });
-    this.server = new Http1Server({ clock, manager: this.manager, deadlines: this.deadlines, staging });
+    this.server = new Http1Server({ clock, manager: this.manager, deadlines: this.deadlines });
     const trusted = new AddressSet(options.trusted ?? []);
     const match = options.match ?? (() => options.route ?? 'no-route');
     this.forwarder = new Forwarder(
       {
-        ...{ clock, staging },
+        clock,
         deadlines: this.deadlines,
         pools: this.pools,
         selectors: new TargetSelectors(),

@@ -63,7 +63,7 @@ test(
     for (const part of parts) {
       const drains = listener.events.length;
       if (!transport.write(part)) await eventually(() => listener.events.length > drains);
-      assert.equal(transport.pendingBytes, 0);
+      await eventually(() => transport.pendingBytes === 0);
     }
     transport.end();
     assert.ok((await received).equals(Buffer.concat(parts)));
@@ -116,7 +116,7 @@ test(
       if (ending === 'read') client.resume();
       else transport.destroy();
       await eventually(() => (ending === 'read' ? transport.pendingBytes === 0 : transport.closed));
-      assert.equal(loan.returned, loan.taken, ending);
+      await eventually(() => loan.returned === loan.taken, `the loan comes back: ${ending}`);
     }
   }),
 );

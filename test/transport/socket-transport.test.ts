@@ -4,7 +4,7 @@ import net from 'node:net';
 import { test } from 'node:test';
 import { systemClock } from '../../src/base/clock.ts';
 import { errorCode } from '../../src/base/errors.ts';
-import { acceptOnHandle } from '../../src/transport/native-transport.ts';
+import { acceptOnHandle } from '../../src/transport/native-sockets.ts';
 import { TransportFactory } from '../../src/transport/transport-factory.ts';
 import {
   connections,

@@ -57,8 +57,8 @@ export class HandlerCall implements StreamSource, DuplexOwner, BackendKeeper {
     this.#context = new RequestContext(record, request, route.name).keep();
     const [near, far] = localPair(nowhere, record.clientAddress);
     this.#far = far;
-    const { clock, headLimits, staging } = planner.services;
-    this.#connection = new BackendConnection(near, this, headLimits(), { clock, staging });
+    const { clock, headLimits } = planner.services;
+    this.#connection = new BackendConnection(near, this, headLimits(), clock);
     this.#stream = toDuplex(far, undefined, this);
   }
 

@@ -1,14 +1,13 @@
 import { STATUS_CODES } from 'node:http';
 import type { Loan, Transport } from '../../base/transport.ts';
-import type { WriteStaging } from '../../transport/write-staging.ts';
 import type { BodyForm, HeadChanges, HttpResponse, LocalAnswer, Trailers } from '../exchange.ts';
 import { chunkOf, endOfChunks, fieldLines } from './chunk-writer.ts';
 import { hopByHopFields } from './connection-options.ts';
 import { mergePlaces } from './dropped-fields.ts';
 import type { RequestHead } from './head.ts';
 import { copyResponseHead } from './head-writer.ts';
-import { HeldWrite } from './held-write.ts';
 import { hopByHopNames } from './hop-by-hop-names.ts';
+import { MessageOutput } from './message-output.ts';
 
 const closeLine = Buffer.from('Connection: close\r\n', 'latin1');
 const keepAliveLine = Buffer.from('Connection: keep-alive\r\n', 'latin1');
@@ -18,19 +17,19 @@ const nothingDropped: readonly number[] = Object.freeze([]);
 
 /** Writes answers to one client's connection, one after the other, framed as its version demands. */
 export class AnswerWriter {
-  readonly #out: HeldWrite;
+  readonly #out: MessageOutput;
   #minorVersion = 1;
   #isHead = false;
   /** Every piece of content is written as a chunk. */
   #chunking = false;
-  /** An answer's head was written, or is held for what follows it. */
+  /** An answer's head was written. */
   begun = false;
   done = false;
   /** The connection cannot carry another answer after this one. */
   closes = false;
 
-  constructor(transport: Transport, staging: WriteStaging) {
-    this.#out = new HeldWrite(transport, staging);
+  constructor(transport: Transport) {
+    this.#out = new MessageOutput(transport);
   }
 
   /** Bytes of the present answer, with its head. */
@@ -66,21 +65,21 @@ export class AnswerWriter {
   inform(response: HttpResponse): void {
     if (!this.isCurrent || this.begun) return;
     this.#copyHead(response, nothingDropped);
-    this.#completeHead(false);
+    this.#completeHead();
   }
 
-  respond(response: HttpResponse, changes: HeadChanges, form: BodyForm, more: boolean): void {
+  respond(response: HttpResponse, changes: HeadChanges, form: BodyForm): void {
     this.begun = true;
     this.#copyHead(response, changes.dropped);
     this.#out.add(changes.added.lines);
     if (response.status === 101) this.#out.add(upgradeLines(response));
     else this.#frame(response, form);
-    this.#completeHead(more);
+    this.#completeHead();
   }
 
-  #completeHead(more: boolean): void {
+  #completeHead(): void {
     this.#out.add(emptyLine);
-    this.#out.complete(more);
+    this.#out.complete();
   }
 
   /** Chooses how the answer's end is told, and whether the connection goes on after it. */
@@ -99,7 +98,7 @@ export class AnswerWriter {
     if (http1 === null) return this.#out.add(startOfFields(response, dropped));
     const hidesCoding = response.body === 'chunked' && !this.isCurrent;
     const coding = hidesCoding ? codingPlaces(response) : nothingDropped;
-    copyResponseHead(http1, mergePlaces(dropped, hopByHopFields(http1), coding), this.#out);
+    copyResponseHead(http1, mergePlaces(dropped, hopByHopFields(http1), coding), this.#out.head);
   }
 
   write(bytes: Uint8Array, loan?: Loan): boolean {
@@ -109,7 +108,6 @@ export class AnswerWriter {
 
   end(trailers: Trailers): void {
     if (this.#chunking) this.#out.put(endOfChunks(trailers));
-    this.#out.flush();
     this.done = true;
   }
 
@@ -127,7 +125,7 @@ export class AnswerWriter {
     ].join('');
     const shown = sized && !this.#isHead && body.length > 0;
     this.#out.add(Buffer.from(head, 'latin1'));
-    this.#out.complete(shown);
+    this.#out.complete();
     if (shown) this.#out.put(body);
     this.done = true;
   }

@@ -2,7 +2,6 @@ import type { Clock } from '../../base/clock.ts';
 import { errorCode } from '../../base/errors.ts';
 import type { Loan, Transport, TransportListener } from '../../base/transport.ts';
 import { reasonOfFailure } from '../../connection/ending-policy.ts';
-import type { WriteStaging } from '../../transport/write-staging.ts';
 import type {
   BackendFailureCode,
   BackendListener,
@@ -30,12 +29,6 @@ export interface BackendKeeper {
   becameIdle(connection: BackendConnection): void;
   /** Once: it is closed, broken or given away, and must not be used any more. */
   becameUseless(connection: BackendConnection): void;
-}
-
-export interface WritingServices {
-  readonly clock: Clock;
-  /** Where messages are put together. */
-  readonly staging: WriteStaging;
 }
 
 /** `idle`: with its keeper; `head`, `body`: of an answer; `useless`: closed, broken or given away. */
@@ -72,12 +65,12 @@ export class BackendConnection implements BackendStream, TransportListener, Body
   #tunnelBytes = Buffer.alloc(0);
 
   /** Takes over an open transport. */
-  constructor(transport: Transport, keeper: BackendKeeper, limits: HeadLimits, services: WritingServices) {
-    this.#clock = services.clock;
+  constructor(transport: Transport, keeper: BackendKeeper, limits: HeadLimits, clock: Clock) {
+    this.#clock = clock;
     this.#transport = transport;
     this.#keeper = keeper;
     this.#parser = new ResponseParser(limits);
-    this.#writer = new RequestWriter(transport, services.staging);
+    this.#writer = new RequestWriter(transport);
     this.#body = new BodyReader(limits);
     transport.setListener(this);
     transport.resume();
@@ -99,10 +92,10 @@ export class BackendConnection implements BackendStream, TransportListener, Body
     return this.#phase === 'idle' && !this.#transport.closed && !this.#transport.readEnded;
   }
 
-  open(request: HttpRequest, changes: RequestChanges, form: BodyForm, more: boolean): void {
+  open(request: HttpRequest, changes: RequestChanges, form: BodyForm): void {
     const upgrade = request.upgrade !== null && !request.hasBody;
     this.#request = { method: request.method === 'CONNECT' && upgrade ? 'GET' : request.method, upgrade };
-    this.#writer.open(request, changes, form, more);
+    this.#writer.open(request, changes, form);
   }
 
   write(bytes: Uint8Array, loan?: Loan): boolean {
@@ -200,7 +193,7 @@ export class BackendConnection implements BackendStream, TransportListener, Body
     if (framing.kind === 'tunnel') {
       this.#phase = 'tunnel';
       this.#tunnelBytes = Buffer.from(bytes.subarray(next, end));
-      this.#listener?.onResponse(this.#response, false);
+      this.#listener?.onResponse(this.#response);
       return end;
     }
     this.#takeHead(head, framing, next < end);
@@ -216,7 +209,7 @@ export class BackendConnection implements BackendStream, TransportListener, Body
     this.#untilClose = framing.kind === 'until-close';
     this.#body.start(framing);
     const ended = framing.kind === 'none';
-    listener.onResponse(response, ended || more);
+    listener.onResponse(response);
     if (ended && this.#phase === 'body') this.#bodyEnded(more);
   }
 

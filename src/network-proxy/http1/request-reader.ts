@@ -77,10 +77,6 @@ export class RequestReader {
     return this.#waiting.length === 0;
   }
 
-  get bodyAtHand(): boolean {
-    return this.#mode === 'body' && this.#unused > 0;
-  }
-
   /** Bytes of the present request that were used; where HTTP is over, all that came since it began. */
   get bytes(): number {
     return this.#transport.bytesRead - this.#unused - this.#startedAt;

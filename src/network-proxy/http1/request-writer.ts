@@ -1,28 +1,27 @@
 import type { Loan, Transport } from '../../base/transport.ts';
-import type { WriteStaging } from '../../transport/write-staging.ts';
 import type { BodyForm, HttpRequest, RequestChanges, Trailers } from '../exchange.ts';
 import { chunkOf, endOfChunks } from './chunk-writer.ts';
 import { hopByHopFields } from './connection-options.ts';
 import { mergePlaces } from './dropped-fields.ts';
 import { copyRequestHead } from './head-writer.ts';
-import { HeldWrite } from './held-write.ts';
 import { hopByHopNames } from './hop-by-hop-names.ts';
+import { MessageOutput } from './message-output.ts';
 
 const chunkedLine = Buffer.from('Transfer-Encoding: chunked\r\n', 'latin1');
 const emptyLine = Buffer.from('\r\n', 'latin1');
 
 /** Writes requests to one backend's connection, one after the other, always as HTTP/1.1. */
 export class RequestWriter {
-  readonly #out: HeldWrite;
+  readonly #out: MessageOutput;
   /** Every piece of content is written as a chunk. */
   #chunking = false;
   done = false;
 
-  constructor(transport: Transport, staging: WriteStaging) {
-    this.#out = new HeldWrite(transport, staging);
+  constructor(transport: Transport) {
+    this.#out = new MessageOutput(transport);
   }
 
-  open(request: HttpRequest, changes: RequestChanges, form: BodyForm, more: boolean): void {
+  open(request: HttpRequest, changes: RequestChanges, form: BodyForm): void {
     const { http1, hasBody } = request;
     const out = this.#out;
     this.#chunking = hasBody && form === 'content' && request.contentLength < 0;
@@ -31,14 +30,14 @@ export class RequestWriter {
     else {
       const { target, authority, dropped } = changes;
       const drop = mergePlaces(dropped, hopByHopFields(http1));
-      copyRequestHead(http1, { drop, target, host: authority }, out);
+      copyRequestHead(http1, { drop, target, host: authority }, out.head);
     }
     out.add(changes.added.lines);
     // With a body it is a request like any other: nobody could tell where the other protocol begins.
     if (request.upgrade !== null && !hasBody) out.add(upgradeLines(request.upgrade));
     if (this.#chunking && http1 === null) out.add(chunkedLine);
     out.add(emptyLine);
-    out.complete(more && hasBody);
+    out.complete();
   }
 
   write(bytes: Uint8Array, loan?: Loan): boolean {
@@ -48,7 +47,6 @@ export class RequestWriter {
 
   end(trailers: Trailers): void {
     if (this.#chunking) this.#out.put(endOfChunks(trailers));
-    this.#out.flush();
     this.done = true;
   }
 }

@@ -7,7 +7,6 @@ import type { Timeouts } from '../../config/resolved.ts';
 import type { CleanupCause, ConnectionManager } from '../../connection/connection-manager.ts';
 import type { ConnectionOwner, ConnectionRecord } from '../../connection/connection-record.ts';
 import { reasonOfFailure } from '../../connection/ending-policy.ts';
-import type { WriteStaging } from '../../transport/write-staging.ts';
 import { errorPage } from '../error-pages.ts';
 import type {
   BodyForm,
@@ -32,8 +31,6 @@ export interface ServerServices {
   readonly clock: Clock;
   readonly manager: ConnectionManager;
   readonly deadlines: DeadlineQueue;
-  /** Where messages are put together. */
-  readonly staging: WriteStaging;
 }
 
 export interface ServeOptions {
@@ -87,7 +84,7 @@ export class ServerConnection
     this.#timeouts = record.timeouts;
     this.request = new Http1Request(options.tls);
     this.#reader = new RequestReader(transport, options.limits, this);
-    this.#writer = new AnswerWriter(transport, services.staging);
+    this.#writer = new AnswerWriter(transport);
     this.#deadlines = new ServerDeadlines(services.deadlines, transport, this);
   }
 
@@ -204,10 +201,6 @@ export class ServerConnection
     return this.#writer.isCurrent;
   }
 
-  get bodyAtHand(): boolean {
-    return this.#reader.bodyAtHand;
-  }
-
   get pendingBytes(): number {
     return this.#transport.pendingBytes;
   }
@@ -241,10 +234,10 @@ export class ServerConnection
     this.#writer.inform(response);
   }
 
-  respond(response: HttpResponse, changes: HeadChanges, form: BodyForm, more: boolean): void {
+  respond(response: HttpResponse, changes: HeadChanges, form: BodyForm): void {
     if (!this.#reader.complete) this.#writer.closes = true;
     this.record.joined = true;
-    this.#writer.respond(response, changes, form, more);
+    this.#writer.respond(response, changes, form);
   }
 
   write(bytes: Uint8Array, loan?: Loan): boolean {

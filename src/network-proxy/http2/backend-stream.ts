@@ -148,7 +148,7 @@ export class Http2BackendStream implements BackendStream {
       return this.#upgraded(raw, listener);
     const response = new Http2Response(raw, ended || this.#isHead || status === 204 || status === 304);
     this.#missing = response.body === 'length' ? response.contentLength : -1;
-    listener.onResponse(response, ended);
+    listener.onResponse(response);
     if (ended) this.receivedAll();
     this.#stream.on('end', onEnd);
     this.#stream.on('data', onData);
@@ -157,7 +157,7 @@ export class Http2BackendStream implements BackendStream {
 
   #upgraded(raw: readonly string[], listener: BackendListener): void {
     const { protocol, key } = this.#upgrade!;
-    listener.onResponse(upgradedResponse(raw, protocol, key), false);
+    listener.onResponse(upgradedResponse(raw, protocol, key));
   }
 
   /** @internal */

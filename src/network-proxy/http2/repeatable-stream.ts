@@ -55,7 +55,7 @@ export class RepeatableStream implements BackendStream, StreamWaiter {
   }
 
   #sendAgain(stream: BackendStream, sent: Sent): void {
-    stream.open(sent.request, sent.changes, sent.form, false);
+    stream.open(sent.request, sent.changes, sent.form);
     let goesOn = true;
     for (const bytes of sent.body) goesOn = stream.write(bytes, ownMemory);
     if (sent.end !== null) stream.end(sent.end.trailers);
@@ -73,10 +73,10 @@ export class RepeatableStream implements BackendStream, StreamWaiter {
     return this.#inner?.heardAt ?? 0;
   }
 
-  open(request: HttpRequest, changes: RequestChanges, form: BodyForm, more: boolean): void {
+  open(request: HttpRequest, changes: RequestChanges, form: BodyForm): void {
     request.keep();
     this.#sent = { request, changes, form, body: [], bytes: 0, end: null };
-    this.#inner?.open(request, changes, form, more);
+    this.#inner?.open(request, changes, form);
   }
 
   write(bytes: Uint8Array, loan?: Loan): boolean {
@@ -135,9 +135,9 @@ export class RepeatableStream implements BackendStream, StreamWaiter {
     this.#owner?.onInterim(response);
   }
 
-  onResponse(response: HttpResponse, more: boolean): void {
+  onResponse(response: HttpResponse): void {
     this.#sent = null;
-    this.#owner?.onResponse(response, more);
+    this.#owner?.onResponse(response);
   }
 
   onResponseBody(bytes: Uint8Array, loan?: Loan): void {

@@ -30,7 +30,6 @@ type OwnedStream = ServerHttp2Stream & { [streamOf]?: ServerStream };
 /** One request of a client's session, and its answer. */
 export class ServerStream implements ClientStream, BodyOwner, AnswerOwner {
   readonly takesChunks = false;
-  readonly bodyAtHand = false;
   readonly request: Http2Request;
   bytesIn: number;
   readonly #session: ServerSessionPort;

@@ -1,7 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Deadline, DeadlineQueue } from '../../base/deadline-queue.ts';
 import type { Dial, DialFailure, Dialing, Transport } from '../../base/transport.ts';
-import type { WriteStaging } from '../../transport/write-staging.ts';
 import type { BackendFailureCode } from '../exchange.ts';
 import type { BackendSpec } from './backend-spec.ts';
 
@@ -21,8 +20,6 @@ export interface ConnectServices {
   readonly deadlines: DeadlineQueue;
   readonly dial: Dial;
   readonly secure: SecureClient;
-  /** Where messages are put together. */
-  readonly staging: WriteStaging;
 }
 
 export interface ConnectHandlers {

@@ -116,7 +116,7 @@ export class Http1Pool implements BackendPool, BackendKeeper {
   /** Takes over an open connection, for the one who waits for it. */
   adopt(transport: Transport, waiter: StreamWaiter, openedMs: number): void {
     this.#opened++;
-    const connection = new BackendConnection(transport, this, this.#settings.limits, this.#services);
+    const connection = new BackendConnection(transport, this, this.#settings.limits, this.#services.clock);
     this.#hand(connection, waiter, openedMs);
   }
 

@@ -150,7 +150,7 @@ for (const protocol of ['http1', 'http2'] as const) {
         client.send(own);
       }
     }
-    if (protocol === 'http1') await eventually('all have come', () => stage.core.inFlight === 6);
+    await eventually('all have come', () => stage.core.forwarder.requests === 6);
     client.send(frame(data, endStream, 1));
     for (let stream = 1; stream <= 11; stream += 2) await answered(client, stream);
     const expected = Object.values(endings).map(({ body, trailers }) => ({ method: 'POST', body, trailers }));
