@@ -6,9 +6,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AnswerWriter } from '../../../src/network-proxy/http1/answer-writer.ts';
 import { BodyScanner } from '../../../src/network-proxy/http1/body-scanner.ts';
-import { HeldWrite } from '../../../src/network-proxy/http1/held-write.ts';
 import { Http1Server } from '../../../src/network-proxy/http1/http1-server.ts';
 import { Http1Request } from '../../../src/network-proxy/http1/messages.ts';
+import { PlainComposition } from '../../../src/network-proxy/http1/plain-composition.ts';
 import { ReadAhead } from '../../../src/network-proxy/http1/read-ahead.ts';
 import { RequestReader } from '../../../src/network-proxy/http1/request-reader.ts';
 import { ServerConnection } from '../../../src/network-proxy/http1/server-connection.ts';
@@ -105,7 +105,7 @@ mutation(
     },
 );
 
-mutation('a head that waits for its body is forgotten', HeldWrite.prototype, 'flush', () => () => {});
+mutation('a head is put together and not written', PlainComposition.prototype, 'commit', () => () => true);
 
 mutation(
   'a request that waits is not moved into memory of its own',
@@ -178,7 +178,12 @@ mutation(
   () => () => {},
 );
 
-mutation('a silent backend is waited for for ever', ProxiedExchange.prototype, 'expire', () => () => {});
+mutation(
+  'a silent backend is waited for for ever',
+  ProxiedExchange.prototype,
+  'onAnswerLate',
+  () => () => {},
+);
 
 mutation('an interim answer is lost', ProxiedExchange.prototype, 'onInterim', () => () => {});
 
