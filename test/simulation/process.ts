@@ -90,6 +90,14 @@ export class Process {
     return (this.reloadedAt ?? Number.POSITIVE_INFINITY) + this.plan.timeouts.shutdownGraceMs;
   }
 
+  /** Requests of a route that is gone get its grace, and no more. */
+  readonly #checkRemoval = (): void => {
+    if (this.proxy.stopping || this.killed) return;
+    const kept = new Set(this.plan.reloadedRoutes().map(({ name }) => name));
+    for (const route of this.proxy.side.routesInUse())
+      if (!kept.has(route)) this.#surroundings.say(`requests outlive their route "${route}"`);
+  };
+
   operate({ what }: OperatorPlan): void {
     if (this.proxy.stopped || this.killed) return;
     this.#surroundings.trace('operator', what);
@@ -101,6 +109,7 @@ export class Process {
       case 'reload':
         this.reloadedAt ??= this.clock.now();
         this.proxy.reload();
+        this.#surroundings.clock.setTimer(this.plan.timeouts.shutdownGraceMs + 1, this.#checkRemoval);
         break;
       case 'audit':
         this.proxy.audit.sweep();

@@ -2,13 +2,12 @@ import type { MemoryTransport } from '../../../src/transport/memory-transport.ts
 import type { Process } from '../process.ts';
 import { type Conversation, conversationsOf } from './conversation.ts';
 import { type Position, positionOf } from './position.ts';
-import { removedRoute } from './routes.ts';
 import type { SiteWorld } from './site-world.ts';
 
 /** Connections that a deadline should have ended by now, when a process is stopped. No wait is without a bound. */
 export function findOverdue(world: SiteWorld, process: Process): string[] {
   if (process !== world.reader) return [];
-  const problems = removalOverdue(world);
+  const problems: string[] = [];
   for (const conversation of conversationsOf(world)) {
     const record = conversation.reading?.record;
     if (record === undefined || record.state === 'closed') continue;
@@ -16,13 +15,6 @@ export function findOverdue(world: SiteWorld, process: Process): string[] {
     if (why !== null) problems.push(`${conversation.peer.name}: still ${record.state}: ${why}`);
   }
   return problems;
-}
-
-/** Requests of a route that is gone get its grace, and no more. */
-function removalOverdue({ reader, clock }: SiteWorld): string[] {
-  const lateMs = clock.now() - reader.removalDueAt;
-  const inUse = lateMs > 0.5 && reader.proxy.side.routesInUse().has(removedRoute);
-  return inUse ? [`requests of the route "${removedRoute}", whose grace was over ${lateMs} ms ago`] : [];
 }
 
 function overdue(world: SiteWorld, conversation: Conversation): string | null {
