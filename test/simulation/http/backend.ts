@@ -142,11 +142,15 @@ export class HttpBackend extends Peer {
   #perform(arrival: Arrival, act: BackendAct): void {
     if (act.deed !== 'write') return this.do(act.deed);
     if (act.part === 'unasked') {
-      // Behind the answer to another request nobody could tell whose it is.
-      if (arrival !== this.arrivals.at(-1)) return;
+      // With another request behind it, read or not, nobody could tell whose answer it is.
+      if (arrival !== this.arrivals.at(-1) || this.#hasStopped) return;
       this.unaskedFrom = this.#writtenBytes;
     }
     if (this.#send(act.bytes) && act.part === 'end') this.#answered(arrival);
+  }
+
+  get #hasStopped(): boolean {
+    return this.did.has('pause') && !this.did.has('resume');
   }
 
   #answered(arrival: Arrival): void {

@@ -17,6 +17,8 @@ export class EndLog implements EndObserver {
   readonly #reads: { readonly at: number; readonly total: number }[] = [];
   /** When the FIN was read; 0 before that. */
   endedAt = 0;
+  /** When something was written while nothing was pending. */
+  pendingSince = 0;
   /** When somebody wanted to read. */
   readonly #resumed: number[] = [0];
 
@@ -29,6 +31,11 @@ export class EndLog implements EndObserver {
     end.resume = () => {
       this.#resumed.push(clock.now());
       resume();
+    };
+    const write = end.write.bind(end);
+    end.write = (bytes, loan) => {
+      if (end.pendingBytes === 0) this.pendingSince = clock.now();
+      return write(bytes, loan);
     };
   }
 

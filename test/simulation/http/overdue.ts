@@ -57,16 +57,31 @@ function requestOverdue(world: SiteWorld, conversation: Conversation, now: numbe
   const quiet = now - lastMoveAt(world, conversation);
   return (
     (record.state === 'handed-over' ? null : exceeds(quiet, timeouts.inactivityMs, 'inactivityMs')) ??
-    exceeds(standsFor(world, conversation, now), 2 * timeouts.responseWriteMs, 'responseWriteMs') ??
+    standsOverdue(world, conversation, now) ??
     (client.pendingBytes > 0 ? null : waitOverdue(world, conversation, now))
   );
 }
 
-/** How long a client has taken nothing, where that keeps others waiting. */
-function standsFor({ plan }: SiteWorld, { peer, entries, reading }: Conversation, now: number): number {
-  const pending = reading?.client.pendingBytes ?? 0;
-  if (pending < plan.network.highWaterBytes) return 0;
-  return now - Math.max(peer.near?.lastReadAt ?? 0, entries.at(-1)?.at ?? 0);
+/** A client takes nothing, and that keeps others waiting. A tunnel may stand for longer than an answer. */
+function standsOverdue(world: SiteWorld, conversation: Conversation, now: number): string | null {
+  const { network, timeouts } = world.plan;
+  const { peer, entries } = conversation;
+  const { client } = conversation.reading as NonNullable<Conversation['reading']>;
+  if (client.pendingBytes < network.highWaterBytes) return null;
+  const since = Math.max(
+    peer.near?.lastReadAt ?? 0,
+    world.logOf(client).pendingSince,
+    entries.at(-1)?.at ?? 0,
+  );
+  const name = inTunnel(world, conversation) ? 'stalledWriteMs' : 'responseWriteMs';
+  return exceeds(now - since, 2 * timeouts[name], name);
+}
+
+/** What the request that is not over has become. */
+function inTunnel({ journal }: SiteWorld, { plan, entries }: Conversation): boolean {
+  const request = plan.script.requests[entries.length];
+  if (request === undefined) return false;
+  return journal.arrivalsOf(request.token).at(-1)?.plan.framing === 'tunnel';
 }
 
 function waitOverdue(world: SiteWorld, conversation: Conversation, now: number): string | null {
