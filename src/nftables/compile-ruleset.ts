@@ -93,7 +93,7 @@ class TableBuilder {
     this.#chains.set(name, chain);
     this.#timeouts.set(...timeout);
     for (const [set, definition] of sets) this.#filled.set(set, definition);
-    this.#add('terms', mark, { value: `goto ${name}`, comment: null, route: route.name });
+    this.#add('terms', mark, { value: `jump ${name}`, comment: null, route: route.name });
   }
 
   #addTargets(route: KernelRoute, mark: string): void {

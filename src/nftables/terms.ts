@@ -57,24 +57,30 @@ function limitRules(
 ): { rules: string[]; sets: [string, NftSet][] } {
   const rules: string[] = [];
   const sets: [string, NftSet][] = [];
+  const clients = families.map((family) => ({
+    family,
+    client: `${key}${clientOf(family)}`,
+    type: `${key === '' ? '' : 'mark . '}ipv${family}_addr`,
+  }));
+  if (maxConnectionsPerIp > 0) {
+    for (const { family, client, type } of clients) {
+      const name = `${prefix}_client_flows_${maxConnectionsPerIp}_ip${family}`;
+      sets.push([name, countingSet(type)]);
+      rules.push(`add @${name} { ${client} ct count over ${maxConnectionsPerIp} } goto refuse_limit`);
+    }
+  }
   if (maxConnections > 0 && key === '') rules.push(`ct count over ${maxConnections} goto refuse_limit`);
   else if (maxConnections > 0) {
     const name = `${prefix}_flows_${maxConnections}`;
     sets.push([name, countingSet('mark')]);
     rules.push(`add @${name} { ct mark ct count over ${maxConnections} } goto refuse_limit`);
   }
-  for (const family of families) {
-    const client = `${key}${clientOf(family)}`;
-    const type = `${key === '' ? '' : 'mark . '}ipv${family}_addr`;
-    if (maxConnectionsPerIp > 0) {
-      const name = `${prefix}_client_flows_${maxConnectionsPerIp}_ip${family}`;
-      sets.push([name, countingSet(type)]);
-      rules.push(`add @${name} { ${client} ct count over ${maxConnectionsPerIp} } goto refuse_limit`);
-    }
-    if (connectionsPerMinutePerIp > 0) {
+  // Last: who is refused for something else has not used up anything of his rate.
+  if (connectionsPerMinutePerIp > 0) {
+    const rate = `limit rate over ${connectionsPerMinutePerIp}/minute burst ${connectionsPerMinutePerIp} packets`;
+    for (const { family, client, type } of clients) {
       const name = `${prefix}_client_rate_${connectionsPerMinutePerIp}_ip${family}`;
       sets.push([name, rateSet(type)]);
-      const rate = `limit rate over ${connectionsPerMinutePerIp}/minute burst ${connectionsPerMinutePerIp} packets`;
       rules.push(`update @${name} { ${client} ${rate} } goto refuse_rate`);
     }
   }
