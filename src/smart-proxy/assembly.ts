@@ -43,8 +43,13 @@ export interface AssemblyOptions {
   certificateFailed?(event: CertificateFailed): void;
   /** Default: nobody follows connections and requests. */
   tracing?: Tracing | null;
-  /** Set where this is a NetworkProxy by itself; then with what the proofs of a bridge are made. */
-  alone?: { readonly bridgeSecret: Uint8Array | null };
+  /** Set where this is a NetworkProxy by itself. */
+  alone?: Alone | undefined;
+}
+
+/** What a NetworkProxy by itself has: with what the proofs of a bridge are made. */
+export interface Alone {
+  readonly bridgeSecret: Uint8Array | null;
 }
 
 /** The listener of a bridge: no route has it. */
@@ -111,7 +116,7 @@ export class Assembly {
     this.#dns = createDns({ clock });
     const budget = new DescriptorBudget(descriptorLimit);
     this.#budget = budget;
-    this.measurement = options.metrics && alone === undefined ? this.#createMeasurement() : null;
+    this.measurement = options.metrics ? this.#createMeasurement() : null;
     const dial = this.#createDial();
     const selectors = new TargetSelectors();
     this.#challenges = this.#createChallengeListener(log);

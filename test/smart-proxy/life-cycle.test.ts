@@ -244,9 +244,9 @@ test('events tell of the start, of each connection, and of its end', async (t) =
   assert.deepEqual(told, ['ready 1 null', 'connection accepted null', 'closed closed client-closed']);
 });
 
-test('an observer that throws keeps no connection from its end', async (t) => {
+test('a listener that throws keeps no connection from its end', async (t) => {
   const thrown: Error[] = [];
-  const stage = scoped(t, new Stage({ errorsInLog: ['observer-failed'] }));
+  const stage = scoped(t, new Stage({ errorsInLog: ['listener-threw'] }));
   const backend = await stage.echo();
   const staged = await stage.proxy([tcp(backend.port)]);
   staged.proxy.on('connection', () => {

@@ -5,7 +5,8 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import type { TerminationReason } from '../../src/base/termination.ts';
 import type { Route, SmartProxyOptions } from '../../src/config/schema.ts';
 import type { RecordSummary } from '../../src/connection/record-summary.ts';
-import { SmartProxy, type SmartProxySurroundings } from '../../src/smart-proxy/smart-proxy.ts';
+import type { SmartProxySurroundings } from '../../src/smart-proxy/proxy-server.ts';
+import { SmartProxy } from '../../src/smart-proxy/smart-proxy.ts';
 import { RecordingLog } from './recording-log.ts';
 import { type Workspace, waitUntil } from './workspace.ts';
 

@@ -5,7 +5,7 @@ import tls from 'node:tls';
 import type { CertificateStatus } from '../../../src/certificates/certificate-source.ts';
 import type { AcmeOptions } from '../../../src/config/resolved.ts';
 import type { Route, SmartProxyOptions } from '../../../src/config/schema.ts';
-import type { SmartProxySurroundings } from '../../../src/smart-proxy/smart-proxy.ts';
+import type { SmartProxySurroundings } from '../../../src/smart-proxy/proxy-server.ts';
 import { AcmeAuthority, type AuthorityOptions } from '../../support/authority/acme-authority.ts';
 import { programPath } from '../../support/debian.ts';
 import { eventually } from '../../support/eventually.ts';

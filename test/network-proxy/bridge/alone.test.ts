@@ -52,6 +52,9 @@ test('without SmartProxy in front it ends TLS and serves, and nobody came over a
     { connectedClients: 2, portProxyConnections: 0, tlsTerminatedConnections: 1, requests: 2 },
   );
   assert.deepEqual(pools, [{ target: `127.0.0.1:${backend.port}`, idle: 1, busy: 0, opened: 1, reused: 0 }]);
+  const { text } = (await proxy.metrics()) ?? assert.fail('nothing is measured');
+  for (const route of ['a.test', 'clear'])
+    assert.match(text, new RegExp(`^smartproxy_http_requests_total\\{route="${route}".* 1$`, 'm'));
   plain.end();
   await client.close();
   await eventually('both have ended', () => endings.length === 2);

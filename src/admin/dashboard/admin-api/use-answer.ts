@@ -1,17 +1,15 @@
 import { useEffect, useState } from 'preact/hooks';
 import { useServices } from '../live/use-live.ts';
-import { ApiError, failureText } from './admin-api.ts';
+import { failureText } from './admin-api.ts';
 
 export interface Answered<Answer> {
   /** The last one that came: it stays while the next is on its way. */
   readonly answer: Answer | null;
   /** Why the last call failed; null: it did not. */
   readonly problem: string | null;
-  /** The code of a refusal, or `unreachable`. */
-  readonly code: string | null;
 }
 
-const nothingYet = { answer: null, problem: null, code: null };
+const nothingYet = { answer: null, problem: null };
 
 /** Asks the admin API, and again whenever `version` changes. Null asks for nothing. */
 export function useAnswer<Answer>(path: string | null, version: unknown = 0): Answered<Answer> {
@@ -22,11 +20,10 @@ export function useAnswer<Answer>(path: string | null, version: unknown = 0): An
     if (path === null) return;
     const abort = new AbortController();
     api.get<Answer>(path, abort.signal).then(
-      (answer) => setAnswered({ answer, problem: null, code: null }),
+      (answer) => setAnswered({ answer, problem: null }),
       (error: unknown) => {
         if (abort.signal.aborted) return;
-        const code = error instanceof ApiError ? error.code : 'unreachable';
-        setAnswered(({ answer }) => ({ answer, problem: failureText(error), code }));
+        setAnswered(({ answer }) => ({ answer, problem: failureText(error) }));
       },
     );
     return () => abort.abort();

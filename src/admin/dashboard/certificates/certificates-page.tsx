@@ -10,11 +10,7 @@ const askEveryTicks = 10;
 export function CertificatesPage() {
   const { state } = useLive();
   const version = `${state.overview?.configuration} ${Math.floor(state.tick / askEveryTicks)}`;
-  const { answer, problem, code } = useAnswer<{ certificates: Certificate[] }>(
-    '/api/v1/certificates',
-    version,
-  );
-  const missing = code === 'not-available-yet' || code === 'not-found';
+  const { answer, problem } = useAnswer<{ certificates: Certificate[] }>('/api/v1/certificates', version);
   const certificates = answer?.certificates.toSorted((one, other) =>
     (one.validTo ?? '') < (other.validTo ?? '') ? -1 : 1,
   );
@@ -24,8 +20,7 @@ export function CertificatesPage() {
         <h1>Certificates</h1>
         {certificates !== undefined && <p class="amount">{certificates.length}</p>}
       </div>
-      {missing && <p class="nothing">Not available: this version does not tell about its certificates.</p>}
-      {answer === null && !missing && <p class="nothing">{problem ?? 'Looking …'}</p>}
+      {answer === null && <p class="nothing">{problem ?? 'Looking …'}</p>}
       {certificates?.length === 0 && (
         <p class="nothing">None: no route ends TLS here, or none of their names was asked for yet.</p>
       )}
