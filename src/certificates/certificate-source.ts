@@ -8,7 +8,7 @@ import type { Certificate } from './certificate.ts';
 export interface Handshake {
   /** The name that the client asks for, in whatever case; null: none. */
   readonly name: string | null;
-  /** The address that the client connected to, normalised; null where it is not known. */
+  /** The address that the client connected to, normalised; null where it is not known, or where there is a name. */
   readonly localAddress: string | null;
 }
 

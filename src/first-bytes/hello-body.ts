@@ -129,7 +129,8 @@ function readAlpn(data: Uint8Array | undefined): string[] | null {
       protocol.length === 2 && isGreaseValue(((protocol[0] as number) << 8) | (protocol[1] as number));
     if (!isGrease) protocols.push(printable(protocol));
   }
-  return protocols;
+  // A copy has no room for more: this one is kept for as long as the connection lives.
+  return protocols.slice();
 }
 
 /** RFC 8446 §4.2.1. Without the extension the client speaks its legacy version, or an older one. */

@@ -94,12 +94,7 @@ export class TerminatingEndpoint {
     this.#options.tracking.setupConnectionTracking(record, arrival.overBridge);
     const source = new ChallengeCertificate(certificate);
     const services = { ...this.#options.services, certificates: () => source };
-    const terms = {
-      tls: challengeTls,
-      domain: this.#challenges,
-      localAddress: null,
-      alpn: challengeTls.alpn,
-    };
+    const terms = { tls: challengeTls, domain: this.#challenges, alpn: challengeTls.alpn };
     new TlsHandshake(services, record, terms, arrival.firstBytes, (secured) => {
       secured.open();
       services.manager.transition(record, 'established');
@@ -110,9 +105,7 @@ export class TerminatingEndpoint {
   #beginHandshake(record: ConnectionRecord, site: HttpSite, tls: ResolvedTls, firstBytes: Uint8Array): void {
     const { services } = this.#options;
     const domain = this.#domains.of(tls, services.certificates().authoritiesFor(tls));
-    const { ip } = record.outer?.destination ?? record.client.local;
-    const localAddress = ip === '' ? null : ip;
-    const terms = { tls, domain, localAddress, alpn: this.#offered(record, tls) };
+    const terms = { tls, domain, alpn: this.#offered(record, tls) };
     const done = (secured: Secured): void => this.#secured(record, site, secured);
     new TlsHandshake(services, record, terms, firstBytes, done).start();
   }

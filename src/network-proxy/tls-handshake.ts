@@ -42,8 +42,6 @@ export interface HandshakeTerms {
   readonly tls: ResolvedTls;
   /** In order of preference. Empty: the client's offer is not answered. */
   readonly alpn: readonly string[];
-  /** Where the client connected to, normalised; null where it is not known. */
-  readonly localAddress: string | null;
   readonly domain: TrustDomain;
 }
 
@@ -107,7 +105,16 @@ export class TlsHandshake implements ConnectionOwner, TransportListener, ServerH
   }
 
   get #asked(): CertificateRequest {
-    return { name: this.#serverName, localAddress: this.#terms.localAddress };
+    const name = this.#serverName;
+    // Asked of the kernel, and of no use where there is a name.
+    return { name, localAddress: name === null ? this.#localAddress : null };
+  }
+
+  /** Where the client connected to. */
+  get #localAddress(): string | null {
+    const { outer, client } = this.#record;
+    const { ip } = outer?.destination ?? client.local;
+    return ip === '' ? null : ip;
   }
 
   #fetchContext(): void {

@@ -103,8 +103,8 @@ export class TrustDomain {
       ...(answersAlpn && { ALPNCallback: chooseProtocol(handshakes) }),
     };
     const server = tls.createServer(options);
-    server.on('secureConnection', (socket) => handshakeOf(handshakes, socket)?.secured(socket));
-    server.on('tlsClientError', (error, socket) => handshakeOf(handshakes, socket)?.failed(error, socket));
+    server.on('secureConnection', (socket) => takeHandshake(handshakes, socket)?.secured(socket));
+    server.on('tlsClientError', (error, socket) => takeHandshake(handshakes, socket)?.failed(error, socket));
     return server;
   }
 }
@@ -118,8 +118,19 @@ type Handshakes = WeakMap<net.Socket, ServerHandshake>;
 
 /** By the socket below, which Node keeps in a property that it does not document. */
 function handshakeOf(handshakes: Handshakes, socket: TLSSocket): ServerHandshake | undefined {
-  const { _parent: below } = socket as TLSSocket & { _parent?: net.Socket };
+  const below = socketBelow(socket);
   return below === undefined ? undefined : handshakes.get(below);
+}
+
+function socketBelow(socket: TLSSocket): net.Socket | undefined {
+  return (socket as TLSSocket & { _parent?: net.Socket })._parent;
+}
+
+/** For its last word: an open connection keeps nothing of its handshake. */
+function takeHandshake(handshakes: Handshakes, socket: TLSSocket): ServerHandshake | undefined {
+  const handshake = handshakeOf(handshakes, socket);
+  if (handshake !== undefined) handshakes.delete(socketBelow(socket) as net.Socket);
+  return handshake;
 }
 
 /** The context was fetched before the handshake began, so that nothing here can fail or wait. */

@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts';
-import type { Logger } from '../base/logger.ts';
+import { type Logger, silentLogger } from '../base/logger.ts';
 import { Storm } from '../base/storm.ts';
 import { reasonInitiators, type TerminationReason } from '../base/termination.ts';
 import type { ConnectionObserver } from '../connection/connection-observer.ts';
@@ -35,7 +35,8 @@ export class ConnectionLog implements ConnectionObserver {
   }
 
   ended(record: ConnectionRecord): void {
-    if (!this.enabled) return;
+    // Nobody reads it: to say what happened would cost a few percent of a short connection.
+    if (!this.enabled || this.#log === silentLogger) return;
     const reason = record.termination?.reason ?? 'internal-error';
     if (!rejections.has(reason) || this.#storm.add(reason, record))
       this.#log.info('connection-closed', { ...summarize(record) });

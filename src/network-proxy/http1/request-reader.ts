@@ -30,7 +30,9 @@ type Mode = 'head' | 'body' | 'held' | 'over';
 export class RequestReader {
   readonly #transport: Transport;
   readonly #taker: RequestTaker;
-  readonly #parser: RequestParser;
+  readonly #limits: HeadLimits;
+  /** Null until something comes: many connections are opened early, and it is a fifth of what one holds here. */
+  #parser: RequestParser | null = null;
   readonly #body: BodyReader;
   readonly #maxWaiting: number;
   readonly #waiting = new ReadAhead();
@@ -47,7 +49,7 @@ export class RequestReader {
   constructor(transport: Transport, limits: HeadLimits, taker: RequestTaker) {
     this.#transport = transport;
     this.#taker = taker;
-    this.#parser = new RequestParser(limits);
+    this.#limits = limits;
     this.#body = new BodyReader(limits);
     this.#maxWaiting = limits.headerBytes;
   }
@@ -69,7 +71,7 @@ export class RequestReader {
 
   /** The request that is being read, or was last, is a HEAD: also where its head is not sound. */
   get asksHead(): boolean {
-    return this.#parser.method === 'HEAD';
+    return this.#parser?.method === 'HEAD';
   }
 
   /** Nothing waits that a request could be read from. */
@@ -164,9 +166,11 @@ export class RequestReader {
   }
 
   #readHead(bytes: Buffer, at: number, end: number): number {
-    const head = this.#parser.parse(bytes, at, end);
+    this.#parser ??= new RequestParser(this.#limits);
+    const parser = this.#parser;
+    const head = parser.parse(bytes, at, end);
     if (head === null) {
-      if (!this.#headBegan && this.#parser.inHead) {
+      if (!this.#headBegan && parser.inHead) {
         this.#headBegan = true;
         this.#taker.headBegan();
       }
