@@ -78,9 +78,17 @@ export class Metrics implements ConnectionObserver {
 
   /** @param status null: the client left before there was an answer */
   requestOver(route: string | null, method: string, status: number | null, durationMs: number): void {
+    this.requestDurations.observe(durationMs);
+    this.#count(route, method, status);
+  }
+
+  requestRefused(status: number): void {
+    this.#count(null, '', status);
+  }
+
+  #count(route: string | null, method: string, status: number | null): void {
     const { code, kind } = statusLabels(status);
     this.routes.of(route).requestOver(methodLabel(method), code);
-    this.requestDurations.observe(durationMs);
     this.#totals.requests++;
     increment(this.#totals.statuses, kind);
   }

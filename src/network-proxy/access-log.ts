@@ -38,6 +38,8 @@ export interface Meter {
    * @param status null: the client left before there was an answer
    */
   requestOver(route: string | null, method: string, status: number | null, durationMs: number): void;
+  /** One that could not be read was answered: it has no route, no method, and took no time. */
+  requestRefused(status: number): void;
   /** A TLS handshake with a client was completed. */
   handshakeOver(durationMs: number): void;
 }

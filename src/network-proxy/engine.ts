@@ -115,7 +115,8 @@ export class Engine {
   #entrance(record: ConnectionRecord, site: HttpSite) {
     this.#sites.remember(record, site);
     const { limits } = record.route ?? this.#configuration.options;
-    return { limits: headLimits(limits), onRequest: this.#forwarder.take };
+    const { take: onRequest, refused: onRefused } = this.#forwarder;
+    return { limits: headLimits(limits), onRequest, onRefused };
   }
 
   #createPools({ clock, dial, resources, backendLimits = defaultBackendLimits }: EngineServices): Pools {

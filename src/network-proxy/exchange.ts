@@ -201,6 +201,9 @@ export interface ClientListener {
 /** Where an inbound protocol brings its requests. The listener may answer within the call. */
 export type OnRequest = (stream: ClientStream) => ClientListener;
 
+/** Hears of requests that could not be read: the status that they were answered with. */
+export type OnRefused = (status: number) => void;
+
 /** A connection below HTTP, and what was read of it already. */
 export interface TunnelEnd {
   readonly transport: Transport;

@@ -5,10 +5,12 @@ import { type ForwarderServices, type MatchRequest, RequestPlanner } from './req
 /** Takes the requests of one entrance, whatever their protocol, and forwards each. */
 export class Forwarder {
   readonly #planner: RequestPlanner;
+  readonly #services: ForwarderServices;
   /** Requests that came, ever. */
   requests = 0;
 
   constructor(services: ForwarderServices, match: MatchRequest) {
+    this.#services = services;
     this.#planner = new RequestPlanner(services, match);
   }
 
@@ -18,4 +20,7 @@ export class Forwarder {
     exchange.start();
     return exchange;
   };
+
+  /** As an inbound protocol's `onRefused`. */
+  readonly refused = (status: number): void => this.#services.meter?.requestRefused(status);
 }

@@ -171,6 +171,7 @@ export class Core {
       tls: false,
       limits: this.#limits,
       onRequest: this.forwarder.take,
+      onRefused: this.forwarder.refused,
       firstBytes: Buffer.from(firstBytes),
     });
     return record;

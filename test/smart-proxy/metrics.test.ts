@@ -66,6 +66,36 @@ test('every metric of the contract is told, with figures that are true, and prom
   assert.ok(sumOf(text, 'smartproxy_pool_connections', { target: `127.0.0.1:${backend}` }) >= 1);
 });
 
+test('requests that cannot be read are counted by what they were answered with, over HTTP/1.1 and HTTP/2', async (t) => {
+  const workspace = Workspace.of(t, 'metrics');
+  if (!hasPrograms(t, 'curl')) return;
+  const fixture = await startHttpProxy(workspace, [httpRoute('web', 9), siteRoute('a.test', 9)], {
+    admin,
+    limits: { headerBytes: 8192 },
+  });
+  const status = (...args: string[]): Promise<string> =>
+    workspace.run(programPath('curl'), [
+      '-sk',
+      '-o',
+      '/dev/null',
+      '-w',
+      '%{http_version} %{http_code}',
+      ...args,
+    ]);
+  const site = ['--connect-to', `a.test:443:127.0.0.1:${fixture.portOf('a.test')}`, 'https://a.test/'];
+  const large = ['-H', `X-Large: ${'x'.repeat(20_000)}`];
+  assert.equal(await status('-H', 'Host: a b', `http://127.0.0.1:${fixture.portOf('web')}/`), '1.1 400');
+  assert.equal(await status('--http1.1', ...large, ...site), '1.1 431');
+  assert.equal(await status('--http2', ...large, ...site), '2 431');
+  await fixture.nothingLeft();
+  const text = await scrape(fixture);
+  const counted = (code: string): number =>
+    sumOf(text, 'smartproxy_http_requests_total', { route: '(none)', method: 'other', status: code });
+  assert.deepEqual([counted('400'), counted('431')], [1, 2]);
+  assert.equal(sumOf(text, 'smartproxy_http_requests_total'), 3);
+  assert.equal(sumOf(text, 'smartproxy_http_request_duration_seconds_count'), 0);
+});
+
 // M1
 test('what /metrics, statistics, the record and the list of routes tell of bytes is what the client counted', async (t) => {
   const stage = scoped(t, new Stage());

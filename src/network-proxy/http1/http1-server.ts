@@ -1,6 +1,6 @@
 import type { Transport } from '../../base/transport.ts';
 import type { ConnectionRecord } from '../../connection/connection-record.ts';
-import type { ClientListener, OnRequest } from '../exchange.ts';
+import type { ClientListener, OnRefused, OnRequest } from '../exchange.ts';
 import type { HeadLimits } from './head-limits.ts';
 import { ServerConnection, type ServerServices } from './server-connection.ts';
 
@@ -10,6 +10,7 @@ export interface Http1Entrance {
   readonly limits: HeadLimits;
   /** Takes each request, and returns who hears of it. */
   readonly onRequest: OnRequest;
+  readonly onRefused: OnRefused;
   /** What was read of the transport before; stays the caller's. */
   readonly firstBytes: Uint8Array;
 }

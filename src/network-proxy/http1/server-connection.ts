@@ -15,6 +15,7 @@ import type {
   HeadChanges,
   HttpResponse,
   LocalAnswer,
+  OnRefused,
   OnRequest,
   Trailers,
   TunnelEnd,
@@ -38,6 +39,7 @@ export interface ServeOptions {
   readonly tls: boolean;
   readonly limits: HeadLimits;
   readonly onRequest: OnRequest;
+  readonly onRefused: OnRefused;
   /** Who keeps the list of connections. */
   readonly ended: (connection: ServerConnection) => void;
 }
@@ -185,6 +187,7 @@ export class ServerConnection
     this.#writer.start(null, this.#reader.asksHead);
     const page = errorPage(status, `${this.record.id}-${this.#requests + 1}`);
     this.#writer.answer(page, this.#services.clock.wallTime());
+    this.#options.onRefused(status);
   }
 
   // ── what an exchange asks and does ───────────────────────────────────────────────────────────

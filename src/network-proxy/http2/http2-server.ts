@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { ConnectionRecord } from '../../connection/connection-record.ts';
-import type { ClientListener, OnRequest } from '../exchange.ts';
+import type { ClientListener, OnRefused, OnRequest } from '../exchange.ts';
 import type { HeadLimits } from '../http1/head-limits.ts';
 import { LazyDeadline } from '../http1/lazy-deadline.ts';
 import { type Http2Services, ServerSession } from './server-session.ts';
@@ -11,6 +11,7 @@ export interface Http2Entrance {
   readonly limits: HeadLimits;
   /** Takes each request, and returns who hears of it. */
   readonly onRequest: OnRequest;
+  readonly onRefused: OnRefused;
 }
 
 /** How often a session is looked at, and how many of them at once. */

@@ -9,6 +9,7 @@ export interface ServerSessionPort {
   now(): number;
   requestIdOf(streamId: number): string;
   onRequest(stream: ClientStream): ClientListener;
+  onRefused(status: number): void;
   allowQuiet(inactivityMs: number): void;
   received(bytes: number): void;
   sent(): void;

@@ -8,7 +8,7 @@ import type { CleanupCause, ConnectionManager } from '../../connection/connectio
 import type { ConnectionOwner, ConnectionRecord } from '../../connection/connection-record.ts';
 import { reasonOfFailure } from '../../connection/ending-policy.ts';
 import type { TransportResources } from '../../transport/socket-transport.ts';
-import type { ClientListener, ClientStream, OnRequest } from '../exchange.ts';
+import type { ClientListener, ClientStream, OnRefused, OnRequest } from '../exchange.ts';
 import type { HeadLimits } from '../http1/head-limits.ts';
 import { after, LazyDeadline } from '../http1/lazy-deadline.ts';
 import type { HandedOverTransport } from '../tls-transport.ts';
@@ -31,6 +31,7 @@ export interface SessionOptions {
   readonly tls: boolean;
   readonly limits: HeadLimits;
   readonly onRequest: OnRequest;
+  readonly onRefused: OnRefused;
   /** Who keeps the list of sessions. */
   readonly ended: (session: ServerSession) => void;
 }
@@ -168,6 +169,10 @@ export class ServerSession implements ConnectionOwner {
 
   onRequest(stream: ClientStream): ClientListener {
     return this.#options.onRequest(stream);
+  }
+
+  onRefused(status: number): void {
+    this.#options.onRefused(status);
   }
 
   /** @internal Bytes that were worth reading. */

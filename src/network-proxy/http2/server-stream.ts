@@ -94,6 +94,7 @@ export class ServerStream implements ClientStream, BodyOwner, AnswerOwner {
       ...{ requestId, method, route: null, status, error: code },
     });
     this.answer(errorPage(status, requestId));
+    this.#session.onRefused(status);
   }
 
   useTimeouts(timeouts: Timeouts): void {

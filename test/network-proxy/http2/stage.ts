@@ -72,6 +72,7 @@ export class Http2Stage {
       tls: false,
       limits: { headerBytes: this.#headerBytes },
       onRequest: this.core.forwarder.take,
+      onRefused: this.core.forwarder.refused,
     });
   }
 
