@@ -87,7 +87,7 @@ export class Engine {
     this.#deadlines = new DeadlineQueue(clock);
     this.#pools = this.#createPools(services);
     this.#http1 = new Http1Server({ clock, manager, deadlines: this.#deadlines });
-    this.#http2 = new Http2Server({ clock, manager, deadlines: this.#deadlines, resources });
+    this.#http2 = new Http2Server({ clock, manager, deadlines: this.#deadlines });
     this.#sites = new SiteRequests({
       routes: () => this.#configuration.index,
       certificates: () => this.#configuration.certificates,
@@ -103,8 +103,8 @@ export class Engine {
       protocols: {
         http1: (record, transport, site, { tls, firstBytes }) =>
           this.#http1.serve(record, transport, { ...this.#entrance(record, site), tls, firstBytes }),
-        http2: (record, socket, site, tls) =>
-          this.#http2.serve(record, socket, { ...this.#entrance(record, site), tls }),
+        http2: (record, transport, site, { tls, firstBytes }) =>
+          this.#http2.serve(record, transport, { ...this.#entrance(record, site), tls, firstBytes }),
         whole: services.whole,
       },
       tracking: this.tracking,

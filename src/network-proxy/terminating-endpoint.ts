@@ -1,4 +1,3 @@
-import type { Duplex } from 'node:stream';
 import type { Transport } from '../base/transport.ts';
 import { type Answer, challengeProtocol } from '../certificates/acme/challenges/challenge-answers.ts';
 import type { Certificate } from '../certificates/certificate.ts';
@@ -6,12 +5,10 @@ import { isPerRequest } from '../config/connection-kind.ts';
 import type { ResolvedTls } from '../config/resolved.ts';
 import type { ConnectionRecord } from '../connection/connection-record.ts';
 import type { HttpSite } from '../routing/http-site.ts';
-import type { SocketBackedTransport } from '../transport/transport-factory.ts';
 import { ChallengeCertificate, challengeTls } from './challenge-certificate.ts';
 import type { ConnectionTracking } from './connection-tracking.ts';
 import { TicketKeys } from './ticket-keys.ts';
 import { type HandshakeServices, type Secured, TlsHandshake } from './tls-handshake.ts';
-import { HandedOverTransport } from './tls-transport.ts';
 import { TrustDomain } from './trust-domain.ts';
 import { TrustDomains } from './trust-domains.ts';
 
@@ -22,17 +19,14 @@ export interface Protocols {
    *
    * @param transport the bytes of HTTP: the record's client in clear text, what is inside TLS otherwise
    */
-  http1(record: ConnectionRecord, transport: Transport, site: HttpSite, entrance: Http1Bytes): void;
-  /**
-   * HTTP/2, on the socket itself, which does not stay half open: the TLSSocket, or in clear text the
-   * client's own. Its owner tells `record.client` by `opened` how it is ended.
-   */
-  http2(record: ConnectionRecord, socket: Duplex, site: HttpSite, tls: boolean): void;
+  http1(record: ConnectionRecord, transport: Transport, site: HttpSite, entrance: HttpBytes): void;
+  /** HTTP/2, as `http1`. */
+  http2(record: ConnectionRecord, transport: Transport, site: HttpSite, entrance: HttpBytes): void;
   /** A route that takes connections as a whole: `record.client` is what it reads. `handed-over`. */
   whole(record: ConnectionRecord): void;
 }
 
-export interface Http1Bytes {
+export interface HttpBytes {
   readonly tls: boolean;
   /** What was read already; stays the caller's. */
   readonly firstBytes: Uint8Array;
@@ -123,19 +117,15 @@ export class TerminatingEndpoint {
       return protocols.whole(record);
     }
     if (!services.manager.transition(record, 'established')) return;
-    if (secured.protocol === 'h2') return protocols.http2(record, secured.socket, site, true);
-    protocols.http1(record, secured.open(), site, { tls: true, firstBytes: noBytes });
+    const serve = secured.protocol === 'h2' ? protocols.http2 : protocols.http1;
+    serve(record, secured.open(), site, { tls: true, firstBytes: noBytes });
   }
 
   #serveClear(record: ConnectionRecord, site: HttpSite, { firstBytes, http2 }: Arrival): void {
     const { services, protocols } = this.#options;
     if (!services.manager.transition(record, 'handed-over')) return;
-    if (!http2) return protocols.http1(record, record.client, site, { tls: false, firstBytes });
-    const below = record.client as SocketBackedTransport;
-    const socket = below.handOver(firstBytes);
-    socket.allowHalfOpen = false;
-    record.client = new HandedOverTransport(below);
-    protocols.http2(record, socket, site, false);
+    const serve = http2 ? protocols.http2 : protocols.http1;
+    serve(record, record.client, site, { tls: false, firstBytes });
   }
 }
 

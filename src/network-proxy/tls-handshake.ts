@@ -47,10 +47,9 @@ export interface HandshakeTerms {
 
 /** A connection whose TLS ends here. The record is still `handed-over`, and has no owner. */
 export interface Secured {
-  readonly socket: TLSSocket;
   /** What ALPN chose; null where nothing was. */
   readonly protocol: string | null;
-  /** Makes what is inside readable. Whoever takes the TLSSocket itself does not call it. */
+  /** Makes what is inside readable. Once. */
   open(): Transport;
 }
 
@@ -187,7 +186,7 @@ export class TlsHandshake implements ConnectionOwner, TransportListener, ServerH
       client.opened(inside);
       return inside;
     };
-    this.#done({ socket, protocol, open });
+    this.#done({ protocol, open });
   }
 
   failed(error: Error, socket: TLSSocket): void {

@@ -72,7 +72,7 @@ export class DecryptedTransport extends PortableTransport {
 }
 
 /**
- * The client of a record whose socket was given away, to TLS or HTTP/2. It counts what is on the
+ * The client of a record whose socket was given away to TLS. It counts what is on the
  * wire (M1); the protocol inside has a transport of its own, which counts what it reads. Both are
  * one connection: they share the listener, and `end`, `reset` and `destroy` are those of the inside.
  */

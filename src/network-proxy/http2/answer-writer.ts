@@ -1,154 +1,242 @@
-import type { ServerHttp2Stream } from 'node:http2';
-import type { Loan } from '../../base/transport.ts';
+import type { Composition, Loan } from '../../base/transport.ts';
 import { ownMemory } from '../../transport/portable-transport.ts';
+import { copyOf } from '../../transport/write-staging.ts';
 import type { HeadChanges, HttpResponse, LocalAnswer, Trailers } from '../exchange.ts';
-import { interimFields, ownFields, responseFields, trailerFields } from './fields.ts';
-import { errorCodes } from './limits.ts';
-import { resetStream } from './reset-stream.ts';
+import { nothingChanged, putAnswer, putOwn, putTrailers } from './answer-heads.ts';
+import { maxFrameBytes, mostWindowBytes } from './frames.ts';
+import type { Sender, SendFlow } from './send-flow.ts';
 
-/** Who answers. */
+/** Who answers. Nothing is told within a call of the writer's but `answerOut`. */
 export interface AnswerOwner {
   /** What had been pending is taken. */
   answerDrained(): void;
-  /** The last byte of a complete answer is on its way. Told only to who asked for it. */
+  /** END_STREAM is out. */
   answerOut(): void;
 }
 
-const writerOf = Symbol('writer');
-type OwnedStream = ServerHttp2Stream & { [writerOf]?: AnswerWriter };
+/** Something that waits: a head, which no window is needed for, or content. */
+type Piece = { readonly put: (out: Composition) => void } | { bytes: Buffer };
 
-/** A frame's length and type: what a head costs beside its fields. */
-const frameBytes = 9;
-/** The most that is written at once: the deadline of slow readers counts whole pieces. */
-const pieceBytes = 65_536;
-
-/** Writes the answer of one stream. */
-export class AnswerWriter {
+/** Writes the answer of one stream, as far as windows and the connection let it; the rest waits here. */
+export class AnswerWriter implements Sender {
   /** Of the answer so far, heads included as they are before they are compressed. */
   bytes = 0;
-  readonly #stream: ServerHttp2Stream;
+  /** Bytes of content that wait, for want of a window or of the connection. */
+  pendingBytes = 0;
+  /** The answer's head was written: no interim one can follow. */
+  begun = false;
+  /** END_STREAM is out. */
+  ended = false;
+  readonly #stream: number;
+  readonly #flow: SendFlow;
   readonly #owner: AnswerOwner;
   readonly #isHead: boolean;
+  #window: number;
   /** Bytes of the body that are still to come, where the head says so. */
   #bodyLeft = -1;
-  #waitsForTrailers = false;
-  #trailers: Trailers = null;
+  #waiting: Piece[] = [];
+  /** END_STREAM goes with the last piece. */
+  #ending = false;
   #awaitsDrain = false;
-  #tells = false;
+  #stopped = false;
 
-  constructor(stream: ServerHttp2Stream, owner: AnswerOwner, isHead: boolean) {
+  constructor(stream: number, flow: SendFlow, owner: AnswerOwner, isHead: boolean) {
     this.#stream = stream;
+    this.#flow = flow;
     this.#owner = owner;
     this.#isHead = isHead;
-    (stream as OwnedStream)[writerOf] = this;
+    this.#window = flow.initialWindow;
   }
 
-  /** Bytes that the stream has not sent, for want of a window or of the connection. */
-  get pendingBytes(): number {
-    return this.#stream.writableLength;
+  /** The stream is over: what waits is dropped. */
+  stop(): void {
+    this.#stopped = true;
+    this.#waiting = [];
+    this.pendingBytes = 0;
+    this.#flow.leave(this);
   }
 
   inform(response: HttpResponse): void {
-    if (this.#stream.headersSent) return;
-    this.#attempt(() => this.#stream.additionalHeaders(interimFields(response).fields));
+    if (!this.begun) this.#head(false, (out) => putAnswer(out, response, nothingChanged));
   }
 
   respond(response: HttpResponse, changes: HeadChanges): void {
     const { body, status, http1 } = response;
-    const ended = body === 'none' && status !== 101;
-    this.#waitsForTrailers = body === 'chunked' || (http1 === null && !ended && status !== 101);
-    this.#bodyLeft = body === 'length' && !this.#waitsForTrailers ? response.contentLength : -1;
-    const { fields, bytes } = responseFields(response, changes);
-    this.bytes += frameBytes + bytes;
-    if (this.#waitsForTrailers) this.#stream.on('wantTrailers', onWantTrailers);
-    const options = { endStream: ended, waitForTrailers: this.#waitsForTrailers, sendDate: false };
-    this.#attempt(() => this.#stream.respond(fields, options));
+    this.begun = true;
+    // By HTTP/2 trailers may follow also where the length is known.
+    this.#bodyLeft = body === 'length' && http1 !== null ? response.contentLength : -1;
+    const ended = (body === 'none' || this.#isHead) && status !== 101;
+    this.#head(ended, (out) => putAnswer(out, response, changes));
   }
 
   /** A whole answer of our own. */
   answer({ status, fields, body }: LocalAnswer): void {
-    const { fields: head, bytes } = ownFields(status, fields);
+    this.begun = true;
     const sized = status >= 200 && status !== 204 && status !== 304;
-    if (sized) head['content-length'] = String(body.length);
     const shown = sized && !this.#isHead && body.length > 0;
-    this.bytes = frameBytes + bytes + (shown ? body.length : 0);
-    this.#attempt(() => {
-      this.#stream.respond(head, { endStream: !shown });
-      if (shown) this.#stream.end(body);
-    });
+    const own = sized ? [...fields, ['content-length', String(body.length)] as const] : fields;
+    this.#head(!shown, (out) => putOwn(out, status, own));
+    if (shown) this.#content(body, ownMemory, true);
   }
 
   /** False where the writer should wait. */
   write(bytes: Uint8Array, loan?: Loan): boolean {
-    const stream = this.#stream;
-    if (stream.writableEnded || stream.destroyed) return true;
-    this.bytes += bytes.length;
-    const own = loan === ownMemory ? bytes : Buffer.from(bytes);
+    if (this.#ending || this.#stopped || bytes.length === 0) return !this.#awaitsDrain;
     const last = this.#bodyLeft === bytes.length;
     if (this.#bodyLeft > 0) this.#bodyLeft -= bytes.length;
-    for (let at = 0; at < own.length; at += pieceBytes) stream.write(own.subarray(at, at + pieceBytes));
-    // END_STREAM goes with the last bytes.
-    if (last) stream.end();
-    if (!stream.writableNeedDrain) return true;
-    if (!this.#awaitsDrain) stream.once('drain', onDrain);
+    this.#content(bytes, loan, last);
+    if (this.#waiting.length === 0 && !this.#flow.frames.full) return true;
     this.#awaitsDrain = true;
+    this.#flow.wait(this);
     return false;
   }
 
   end(trailers: Trailers): void {
-    this.#trailers = trailers;
-    if (!this.#stream.writableEnded) this.#stream.end();
+    if (this.#ending || this.#stopped) return;
+    if (trailers !== null && trailers.length > 0) this.#head(true, (out) => putTrailers(out, trailers));
+    else this.#content(noBytes, ownMemory, true);
   }
 
-  /** After `end` or `answer`: the owner wants to hear once everything is out, never within the call. */
-  tellWhenOut(): void {
-    this.#tells = true;
-    if (!this.#waitsForTrailers) this.#stream.once('finish', onFinish);
+  // ── what is written at once ──────────────────────────────────────────────────────────────────
+
+  #head(ended: boolean, put: (out: Composition) => number): void {
+    if (this.#stopped || this.#ending) return;
+    if (ended) this.#ending = true;
+    if (this.#mustWait) return this.#holdHead(put);
+    this.#flow.frames.head(this.#stream, ended, (out) => {
+      this.bytes += put(out);
+    });
+    if (ended) this.#endedNow();
   }
 
-  /** @internal */
-  drained(): void {
-    this.#awaitsDrain = false;
-    this.#owner.answerDrained();
+  /** Put together now, as the fields may be gone later. */
+  #holdHead(put: (out: Composition) => number): void {
+    const held = new HeldHead();
+    this.bytes += put(held);
+    this.#waiting.push({ put: (out) => held.putTo(out) });
+    this.#flow.wait(this);
   }
 
-  /** @internal */
-  finished(): void {
+  get #mustWait(): boolean {
+    return this.#waiting.length > 0 || this.#flow.frames.full;
+  }
+
+  #content(bytes: Uint8Array, loan: Loan | undefined, last: boolean): void {
+    this.bytes += bytes.length;
+    if (last) this.#ending = true;
+    const whole = asBuffer(bytes);
+    const sent = this.#mustWait ? 0 : this.#sendSome(whole);
+    if (sent < bytes.length || (last && !this.ended)) this.#hold(whole.subarray(sent), loan);
+  }
+
+  /** As much as goes at once. Returns how much that was. */
+  #sendSome(bytes: Buffer): number {
+    let at = 0;
+    do {
+      const room = Math.min(this.#window, this.#flow.window, maxFrameBytes);
+      const end = Math.min(bytes.length, at + Math.max(0, room));
+      if (end === at && bytes.length > 0) return at;
+      this.#sendFrame(bytes, at, end, this.#ending && end === bytes.length);
+      at = end;
+    } while (at < bytes.length && !this.#flow.frames.full);
+    return at;
+  }
+
+  #sendFrame(bytes: Buffer, start: number, end: number, last: boolean): void {
+    this.#window -= end - start;
+    this.#flow.window -= end - start;
+    this.#flow.frames.data(this.#stream, bytes, start, end, last);
+    if (last) this.#endedNow();
+  }
+
+  #endedNow(): void {
+    this.ended = true;
     this.#owner.answerOut();
   }
 
-  /** @internal Everything before the trailers is out. */
-  sendTrailers(): void {
-    const { fields, bytes } = trailerFields(this.#trailers);
-    this.bytes += frameBytes + bytes;
-    this.#attempt(() => this.#stream.sendTrailers(fields));
-    // Node sends them in a turn of their own.
-    if (this.#tells) setImmediate(onTrailersSent, this);
+  #hold(bytes: Buffer, loan: Loan | undefined): void {
+    this.pendingBytes += bytes.length;
+    this.#waiting.push({ bytes: loan === ownMemory ? bytes : copyOf(bytes) });
+    if (this.#window > 0 || bytes.length === 0 || this.#flow.frames.full) this.#flow.wait(this);
   }
 
-  /** Node refuses a head that it takes for malformed, and a stream that has just been closed. */
-  #attempt(call: () => void): void {
-    if (this.#stream.destroyed || this.#stream.closed) return;
-    try {
-      call();
-    } catch {
-      resetStream(this.#stream, errorCodes.internal);
+  // ── what has waited ──────────────────────────────────────────────────────────────────────────
+
+  /** The client takes so much more, or less; `pump` sends it. False: that is more than a window may be. */
+  opened(bytes: number): boolean {
+    this.#window += bytes;
+    if (this.#waiting.length > 0) this.#flow.wait(this);
+    return this.#window <= mostWindowBytes;
+  }
+
+  sendPiece(): 'more' | 'wants-window' | 'done' {
+    const [piece] = this.#waiting;
+    if (piece !== undefined) {
+      if ('put' in piece) this.#sendHead(piece.put);
+      else {
+        const outcome = this.#sendContent(piece);
+        if (outcome !== null) return outcome;
+      }
+      if (this.#waiting.length > 0) return 'more';
     }
+    if (this.#awaitsDrain && !this.#stopped && !this.#flow.frames.full) {
+      this.#awaitsDrain = false;
+      this.#owner.answerDrained();
+    } else if (this.#awaitsDrain && !this.#stopped) this.#flow.wait(this);
+    return 'done';
+  }
+
+  #sendHead(put: (out: Composition) => void): void {
+    this.#waiting.shift();
+    const last = this.#ending && this.#waiting.length === 0;
+    this.#flow.frames.head(this.#stream, last, put);
+    if (last) this.#endedNow();
+  }
+
+  /** Null: the piece is gone. */
+  #sendContent(piece: { bytes: Buffer }): 'more' | 'wants-window' | 'done' | null {
+    const { bytes } = piece;
+    const room = Math.min(this.#window, this.#flow.window);
+    // A window that the client closed later may be below 0.
+    if (bytes.length > 0 && room <= 0) return this.#window > 0 ? 'wants-window' : 'done';
+    const end = Math.min(bytes.length, Math.max(room, 0), maxFrameBytes);
+    this.pendingBytes -= end;
+    const gone = end === bytes.length;
+    if (gone) this.#waiting.shift();
+    else piece.bytes = bytes.subarray(end);
+    this.#sendFrame(bytes, 0, end, gone && this.#ending && this.#waiting.length === 0);
+    return gone ? null : 'more';
   }
 }
 
-function onDrain(this: OwnedStream): void {
-  this[writerOf]?.drained();
+const noBytes = Buffer.alloc(0);
+
+/** Memory for a head that cannot go out yet. */
+class HeldHead implements Composition {
+  memory = Buffer.allocUnsafe(256);
+  end = 0;
+
+  get length(): number {
+    return this.end;
+  }
+
+  reserve(length: number): void {
+    if (this.end + length <= this.memory.length) return;
+    const memory = Buffer.allocUnsafe(2 * (this.end + length));
+    this.memory.copy(memory, 0, 0, this.end);
+    this.memory = memory;
+  }
+
+  commit(): boolean {
+    return false;
+  }
+
+  putTo(out: Composition): void {
+    out.reserve(this.end);
+    out.end += this.memory.copy(out.memory, out.end, 0, this.end);
+  }
 }
 
-function onFinish(this: OwnedStream): void {
-  this[writerOf]?.finished();
-}
-
-function onWantTrailers(this: OwnedStream): void {
-  this[writerOf]?.sendTrailers();
-}
-
-function onTrailersSent(writer: AnswerWriter): void {
-  writer.finished();
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -102,7 +102,7 @@ export class Http2BackendStream implements BackendStream {
   /** @internal */
   sendTrailers(): void {
     try {
-      this.#stream?.sendTrailers(trailerFields(this.#trailers).fields);
+      this.#stream?.sendTrailers(trailerFields(this.#trailers));
     } catch {
       if (this.#stream !== null) resetStream(this.#stream, errorCodes.internal);
     }

@@ -41,7 +41,7 @@ export class FieldList {
     for (let i = 0; i < lines.length; i += 2) visit(lines[i]!, lines[i + 1]!);
   }
 
-  /** Content-Length; −1 where there is none. nghttp2 has refused what is no number. */
+  /** Content-Length; −1 where there is none. What is no number was refused. */
   get contentLength(): number {
     const text = this.field('content-length');
     return text === undefined ? -1 : Number(text);

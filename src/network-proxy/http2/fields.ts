@@ -1,25 +1,16 @@
 import type { OutgoingHttpHeaders } from 'node:http2';
-import type { Field, HeadChanges, HttpRequest, HttpResponse, RequestChanges, Trailers } from '../exchange.ts';
+import type { HeadChanges, HttpRequest, RequestChanges, Trailers } from '../exchange.ts';
 import { hopByHopNames } from '../http1/hop-by-hop-names.ts';
+import { eachForwarded, type ForwardedHead, handshakeNames } from './forwarded-fields.ts';
 
 /**
  * Heads as HTTP/2 writes them (RFC 9113 §8.2, §8.3): names in lower case, no field of one
  * connection only, nothing that says how a body is delimited but Content-Length.
  */
 
-/** Of a WebSocket's handshake in HTTP/1.1, which HTTP/2 does without (RFC 8441 §5). */
-const handshakeNames: ReadonlySet<string> = new Set(['sec-websocket-key', 'sec-websocket-accept']);
-
-interface Head {
-  eachField(visit: (name: string, value: string) => void): void;
-  readonly http1: { readonly connectionNames: readonly string[] } | null;
-}
-
 /** A head in the making. */
 class Fields {
   readonly fields: OutgoingHttpHeaders = Object.create(null);
-  /** Of names and values together. */
-  bytes = 0;
 
   /**
    * Several values of one name become one (RFC 9110 §5.3), but for Set-Cookie, which cannot. Node
@@ -27,7 +18,6 @@ class Fields {
    */
   put(name: string, value: string): void {
     const { fields } = this;
-    this.bytes += name.length + value.length;
     const earlier = fields[name];
     if (earlier === undefined) fields[name] = value;
     else if (name === 'set-cookie')
@@ -35,43 +25,10 @@ class Fields {
     else fields[name] = `${String(earlier)}${name === 'cookie' ? '; ' : ', '}${value}`;
   }
 
-  copy(head: Head, { dropped, added }: HeadChanges, skipped: ReadonlySet<string> | null): this {
-    const named = head.http1?.connectionNames ?? noNames;
-    let place = 0;
-    let nextDropped = 0;
-    head.eachField((name, value) => {
-      if (dropped[nextDropped] === place++) {
-        nextDropped++;
-        return;
-      }
-      const lower = name.toLowerCase();
-      if (hopByHopNames.has(lower) || named.includes(lower) || skipped?.has(lower) === true) return;
-      this.put(lower, value);
-    });
-    for (const [name, value] of added.fields) this.put(name.toLowerCase(), value);
+  copy(head: ForwardedHead, changes: HeadChanges, skipped: ReadonlySet<string> | null): this {
+    eachForwarded(head, changes, skipped, (name, value) => this.put(name, value));
     return this;
   }
-}
-
-const noNames: readonly string[] = [];
-
-/** Fields as Node takes them, and how much they are. */
-export type MadeFields = Pick<Fields, 'fields' | 'bytes'>;
-
-/** The head of a forwarded answer. 101 becomes 200: what follows it is the tunnel. */
-export function responseFields(response: HttpResponse, changes: HeadChanges): MadeFields {
-  const made = new Fields();
-  const { status } = response;
-  const upgraded = status === 101;
-  made.fields[':status'] = upgraded ? 200 : status;
-  return made.copy(response, changes, upgraded ? handshakeNames : null);
-}
-
-/** The head of an interim answer. */
-export function interimFields(response: HttpResponse): MadeFields {
-  const made = new Fields();
-  made.fields[':status'] = response.status;
-  return made.copy(response, nothingChanged, null);
 }
 
 export interface RequestTerms {
@@ -109,22 +66,12 @@ function takesTrailers(request: HttpRequest): boolean {
   return accepted?.split(',').some((coding) => coding.trim().toLowerCase() === 'trailers') ?? false;
 }
 
-/** A status and fields of our own. */
-export function ownFields(status: number, own: readonly Field[]): MadeFields {
-  const made = new Fields();
-  made.fields[':status'] = status;
-  for (const [name, value] of own) made.put(name.toLowerCase(), value);
-  return made;
-}
-
 /** Fields after a body. Those that would be about the connection are left out. */
-export function trailerFields(trailers: Trailers): MadeFields {
+export function trailerFields(trailers: Trailers): OutgoingHttpHeaders {
   const made = new Fields();
   for (const [name, value] of trailers ?? []) {
     const lower = name.toLowerCase();
     if (!hopByHopNames.has(lower)) made.put(lower, value);
   }
-  return made;
+  return made.fields;
 }
-
-const nothingChanged: HeadChanges = { dropped: [], added: { fields: [], lines: Buffer.alloc(0) } };

@@ -1,4 +1,4 @@
-import type { Duplex } from 'node:stream';
+import type { Transport } from '../../base/transport.ts';
 import type { ConnectionRecord } from '../../connection/connection-record.ts';
 import type { ClientListener, OnRefused, OnRequest } from '../exchange.ts';
 import type { HeadLimits } from '../http1/head-limits.ts';
@@ -6,12 +6,14 @@ import { LazyDeadline } from '../http1/lazy-deadline.ts';
 import { type Http2Services, ServerSession } from './server-session.ts';
 
 export interface Http2Entrance {
-  /** The socket is TLS. */
+  /** The bytes came over TLS. */
   readonly tls: boolean;
   readonly limits: HeadLimits;
   /** Takes each request, and returns who hears of it. */
   readonly onRequest: OnRequest;
   readonly onRefused: OnRefused;
+  /** What was read of the transport before; stays the caller's. */
+  readonly firstBytes: Uint8Array;
 }
 
 /** How often a session is looked at, and how many of them at once. */
@@ -39,17 +41,17 @@ export class Http2Server {
 
   /**
    * Takes a connection over, in state `handed-over`, or `established` where TLS was terminated.
-   * `record.client` is a HandedOverTransport; what was read already was put back into the socket.
    *
-   * @param socket the TLSSocket, or in clear text the client's own
+   * @param transport the bytes of HTTP: `record.client` in clear text, what is inside TLS otherwise
    */
-  serve(record: ConnectionRecord, socket: Duplex, entrance: Http2Entrance): void {
+  serve(record: ConnectionRecord, transport: Transport, entrance: Http2Entrance): void {
+    const { firstBytes, ...options } = entrance;
     const ended = (ended: ServerSession): void => this.#ended(ended);
-    const session = new ServerSession(this.#services, record, socket, { ...entrance, ended });
+    const session = new ServerSession(this.#services, record, transport, { ...options, ended });
     this.#sessions.add(session);
     record.setOwner(session);
     if (this.#sessions.size === 1) this.#inspectLater(inspectEveryMs);
-    session.start();
+    session.start(firstBytes);
     if (this.#draining) session.drain();
   }
 

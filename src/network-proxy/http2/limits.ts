@@ -1,7 +1,9 @@
 import http2 from 'node:http2';
+import { settingIds } from './frames.ts';
+import type { FieldLimits } from './hpack/decoder.ts';
 
 /** Requests of one client's connection at once. Browsers open no more than 100. */
-const maxStreamsPerClient = 100;
+export const maxStreamsPerClient = 100;
 
 /** Requests on one session to a backend at once, where the backend allows as many. */
 export const maxStreamsPerBackend = 100;
@@ -16,10 +18,10 @@ export const connectionWindowBytes = 4_194_304;
 export const maxFields = 256 + 5;
 
 /**
- * A client's head may be so many times larger than what is taken before Node ends its stream with
- * ENHANCE_YOUR_CALM, of which it tells nobody: until then it is answered with 431.
+ * A client's head may be so many times larger than what is taken before its stream is reset with
+ * ENHANCE_YOUR_CALM: until then it is answered with 431.
  */
-const readFurther = 2;
+const readFurther = 4;
 
 /**
  * Node refuses heads to a session that holds more, and means what waits to be sent too: it must be
@@ -30,25 +32,27 @@ const sessionMegabytes = 64;
 const settings = { initialWindowSize: streamWindowBytes, enablePush: false };
 
 /**
- * Options of a client's session. Node's own defaults allow 2³²−1 streams. What nghttp2 bounds by
- * itself: 8 CONTINUATION frames for a head, 1,000 answers to PING and SETTINGS that wait to be
- * read, and `maxSessionInvalidFrames` frames that break a rule or carry nothing.
+ * What is kept of a client's head.
  *
  * @param headerBytes of a head with its names, as HPACK counts (RFC 7541 §4.1)
  */
-export function clientSessionOptions(headerBytes: number): http2.ServerSessionOptions {
+export function clientHeadLimits(headerBytes: number): FieldLimits {
   return {
-    maxHeaderListPairs: readFurther * maxFields,
-    maxSessionMemory: sessionMegabytes,
-    maxSessionInvalidFrames: 200,
-    maxSessionRejectedStreams: 100,
-    settings: {
-      ...settings,
-      maxConcurrentStreams: maxStreamsPerClient,
-      maxHeaderListSize: Math.min(readFurther * headerBytes, 2 ** 31 - 1),
-      enableConnectProtocol: true,
-    },
+    listBytes: Math.min(readFurther * headerBytes, 2 ** 31 - 1),
+    fields: readFurther * maxFields,
   };
+}
+
+/** What clients are told when they come. */
+export function clientSettings({
+  listBytes,
+}: FieldLimits): readonly (readonly [id: number, value: number])[] {
+  return [
+    [settingIds.initialWindowSize, streamWindowBytes],
+    [settingIds.maxConcurrentStreams, maxStreamsPerClient],
+    [settingIds.maxHeaderListSize, listBytes],
+    [settingIds.enableConnectProtocol, 1],
+  ];
 }
 
 /** Options of a session to a backend. */
@@ -65,9 +69,14 @@ export function backendSessionOptions(headerBytes: number): http2.ClientSessionO
 /** Error codes of RFC 9113 §7 that are used here. */
 export const errorCodes = {
   none: http2.constants.NGHTTP2_NO_ERROR,
+  protocol: http2.constants.NGHTTP2_PROTOCOL_ERROR,
   internal: http2.constants.NGHTTP2_INTERNAL_ERROR,
+  flowControl: http2.constants.NGHTTP2_FLOW_CONTROL_ERROR,
+  streamClosed: http2.constants.NGHTTP2_STREAM_CLOSED,
+  frameSize: http2.constants.NGHTTP2_FRAME_SIZE_ERROR,
   refused: http2.constants.NGHTTP2_REFUSED_STREAM,
   cancel: http2.constants.NGHTTP2_CANCEL,
+  compression: http2.constants.NGHTTP2_COMPRESSION_ERROR,
   calmDown: http2.constants.NGHTTP2_ENHANCE_YOUR_CALM,
 } as const;
 

@@ -1,89 +1,108 @@
-import type { ServerHttp2Stream } from 'node:http2';
-import type { Field, Trailers } from '../exchange.ts';
+import type { Loan } from '../../base/transport.ts';
+import { ownMemory } from '../../transport/portable-transport.ts';
+import { copyOf } from '../../transport/write-staging.ts';
+import type { Trailers } from '../exchange.ts';
+import type { ReceiveWindow } from './receive-window.ts';
 
-/** Who takes a request's body. */
+/** Who takes what a client sends on a stream after its head. */
 export interface BodyOwner {
-  bodyRead(bytes: Buffer): void;
+  bodyRead(bytes: Uint8Array, loan?: Loan): void;
   bodyEnded(trailers: Trailers): void;
 }
 
-const bodyOf = Symbol('body');
-type OwnedStream = ServerHttp2Stream & { [bodyOf]?: RequestBody };
+/** Pieces that wait are put together up to here: each costs far more than a byte. */
+const smallPieceBytes = 4096;
 
-/** Reads the body of one stream; the window that the client sees opens as it is taken. */
+/** Bytes that wait: `length` of a memory that may have room for more. */
+interface Waiting {
+  readonly memory: Uint8Array;
+  length: number;
+}
+
+/** What comes on one stream after its head: it waits while it is paused, and its window stays closed as long. */
 export class RequestBody {
-  /** The request is complete. */
+  /** Everything that was to come was shown. */
   complete: boolean;
-  readonly #stream: ServerHttp2Stream;
-  readonly #owner: BodyOwner;
+  /** Bytes that came and were not shown yet. */
+  unread = 0;
+  trailers: Trailers = null;
+  #owner: BodyOwner;
+  readonly #window: ReceiveWindow;
+  #waiting: Waiting[] = [];
   #paused = true;
-  #shows = false;
-  #trailers: Field[] | null = null;
+  #ended: boolean;
+  #stopped = false;
 
-  constructor(stream: ServerHttp2Stream, owner: BodyOwner, hasBody: boolean) {
-    this.#stream = stream;
+  constructor(owner: BodyOwner, window: ReceiveWindow, ended: boolean) {
     this.#owner = owner;
-    this.complete = !hasBody;
-    if (!hasBody) return;
-    (stream as OwnedStream)[bodyOf] = this;
-    // A body without a byte ends before anybody asks for it.
-    stream.on('trailers', onTrailers);
-    stream.on('end', onEnd);
+    this.#window = window;
+    this.#ended = ended;
+    this.complete = ended;
   }
 
-  /** Bytes that came and were not shown yet. */
-  get unread(): number {
-    return this.#stream.readableLength;
+  /** From here on another one takes it. It stays paused. */
+  passTo(owner: BodyOwner): void {
+    this.#owner = owner;
+  }
+
+  /** Nobody takes any of it any more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#waiting = [];
+    this.unread = 0;
+  }
+
+  arrived(bytes: Uint8Array, loan: Loan | undefined): void {
+    if (this.#stopped || bytes.length === 0) return;
+    if (!this.#paused && this.#waiting.length === 0) return this.#show(bytes, loan);
+    this.unread += bytes.length;
+    if (bytes.length < smallPieceBytes) this.#append(bytes);
+    else {
+      // A part of some memory would keep all of it.
+      const keeps = loan === ownMemory && 2 * bytes.length > bytes.buffer.byteLength;
+      this.#waiting.push({ memory: keeps ? bytes : copyOf(bytes), length: bytes.length });
+    }
+  }
+
+  #append(bytes: Uint8Array): void {
+    let last = this.#waiting.at(-1);
+    if (last === undefined || last.memory.length - last.length < bytes.length) {
+      last = { memory: Buffer.allocUnsafeSlow(smallPieceBytes), length: 0 };
+      this.#waiting.push(last);
+    }
+    last.memory.set(bytes, last.length);
+    last.length += bytes.length;
+  }
+
+  /** A body without a byte ends before anybody asks for it. */
+  end(trailers: Trailers): void {
+    this.#ended = true;
+    this.trailers = trailers;
+    this.#completeIfShown();
+  }
+
+  pause(): void {
+    this.#paused = true;
   }
 
   resume(): void {
     this.#paused = false;
-    if (!this.#shows) {
-      this.#shows = true;
-      this.#stream.on('data', onData);
+    while (!this.#paused && this.#waiting.length > 0) {
+      const { memory, length } = this.#waiting.shift()!;
+      this.unread -= length;
+      this.#show(memory.subarray(0, length), ownMemory);
     }
-    this.#stream.resume();
+    this.#completeIfShown();
   }
 
-  pause(): void {
-    if (this.#paused) return;
-    this.#paused = true;
-    this.#stream.pause();
+  #show(bytes: Uint8Array, loan: Loan | undefined): void {
+    this.#owner.bodyRead(bytes, loan);
+    this.#window.take(bytes.length);
   }
 
-  /** @internal */
-  read(bytes: Buffer): void {
-    this.#owner.bodyRead(bytes);
-  }
-
-  /** @internal */
-  readTrailers(raw: readonly string[]): void {
-    const fields: Field[] = [];
-    for (let i = 0; i < raw.length; i += 2) fields.push([raw[i]!, raw[i + 1]!]);
-    this.#trailers = fields;
-  }
-
-  /** What came last; null where it has not, or was nothing. */
-  get trailers(): Trailers {
-    return this.#trailers;
-  }
-
-  /** @internal END_STREAM, or the end of a stream that was cut, with or without an error: 'close' tells that. */
-  ended(): void {
-    if (this.#stream.closed || this.complete) return;
+  #completeIfShown(): void {
+    if (!this.#ended || this.complete || this.#stopped || this.#waiting.length > 0) return;
     this.complete = true;
-    this.#owner.bodyEnded(this.#trailers);
+    this.#owner.bodyEnded(this.trailers);
   }
-}
-
-function onData(this: OwnedStream, bytes: Buffer): void {
-  this[bodyOf]?.read(bytes);
-}
-
-function onTrailers(this: OwnedStream, _fields: unknown, _flags: number, raw?: string[]): void {
-  this[bodyOf]?.readTrailers(raw ?? []);
-}
-
-function onEnd(this: OwnedStream): void {
-  this[bodyOf]?.ended();
 }

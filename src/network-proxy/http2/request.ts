@@ -1,5 +1,5 @@
 import { requestName } from '../../routing/request-name.ts';
-import type { HttpRequest } from '../exchange.ts';
+import type { Field, HttpRequest, Trailers } from '../exchange.ts';
 import { nameMayTell } from '../headers/telling-names.ts';
 import { portColon } from '../http1/authority.ts';
 import { consistsOf, targetByte } from '../http1/bytes.ts';
@@ -32,7 +32,7 @@ export class Http2Request implements HttpRequest {
   readonly listBytes: number;
   readonly fieldCount: number;
 
-  /** @param raw names and values in turn, as nghttp2 let them through */
+  /** @param raw names and values in turn, of a head that is sound */
   constructor(raw: readonly string[], origin: RequestOrigin) {
     this.scheme = origin.scheme;
     let bytes = 0;
@@ -112,7 +112,7 @@ export interface RequestRefusal {
 }
 
 /**
- * What HTTP/1 would refuse too, and nghttp2 lets through: nothing may be said by HTTP/2 that could
+ * What HTTP/1 would refuse too, and HTTP/2 does not: nothing may be said by HTTP/2 that could
  * not be said to an HTTP/1.1 backend in the same words.
  */
 export function refusalOf(request: Http2Request, { headerBytes }: HeadLimits): RequestRefusal | null {
@@ -125,7 +125,7 @@ export function refusalOf(request: Http2Request, { headerBytes }: HeadLimits): R
   if (!plainConnect && !isTarget(method, target)) return { status: 400, code: 'target' };
   if (!isAuthority(authority))
     return { status: 400, code: authority === '' ? 'host-missing' : 'host-invalid' };
-  // nghttp2 holds a length against the body, but only once the head was shown.
+  // What DATA has is held against it as it comes.
   if (!request.hasBody && request.contentLength > 0) return { status: 400, code: 'length-without-body' };
   return isHostSame(request) ? null : { status: 400, code: 'host-differs' };
 }
@@ -157,4 +157,11 @@ function withoutPort(authority: string, scheme: 'http' | 'https'): string {
   const lower = authority.toLowerCase();
   const port = scheme === 'https' ? ':443' : ':80';
   return lower.endsWith(port) ? lower.slice(0, -port.length) : lower;
+}
+
+/** Names and values in turn as fields after a body; null where there are none. */
+export function trailersOf(raw: readonly string[]): Trailers {
+  const fields: Field[] = [];
+  for (let i = 0; i < raw.length; i += 2) fields.push([raw[i]!, raw[i + 1]!]);
+  return fields.length === 0 ? null : fields;
 }

@@ -1,12 +1,13 @@
+import type { Clock } from '../../base/clock.ts';
 import type { ConnectionRecord } from '../../connection/connection-record.ts';
-import type { TransportResources } from '../../transport/socket-transport.ts';
 import type { ClientListener, ClientStream } from '../exchange.ts';
+import type { SendFlow } from './send-flow.ts';
 
 /** What a stream asks of the session with the client that it belongs to. */
 export interface ServerSessionPort {
   readonly record: ConnectionRecord;
-  readonly resources: TransportResources;
-  now(): number;
+  readonly clock: Clock;
+  readonly flow: SendFlow;
   requestIdOf(streamId: number): string;
   onRequest(stream: ClientStream): ClientListener;
   onRefused(status: number): void;
@@ -14,5 +15,6 @@ export interface ServerSessionPort {
   received(bytes: number): void;
   sent(): void;
   answering(change: 1 | -1): void;
-  streamOver(stream: ClientStream, cut: boolean): void;
+  /** `cut`: by the client, or because it broke a rule. */
+  streamOver(streamId: number, cut: boolean): void;
 }

@@ -1,9 +1,7 @@
-import type { ServerHttp2Stream } from 'node:http2';
 import type { TerminationReason } from '../../base/termination.ts';
 import type { Loan } from '../../base/transport.ts';
 import type { Timeouts } from '../../config/resolved.ts';
 import type { ConnectionRecord } from '../../connection/connection-record.ts';
-import { ownMemory } from '../../transport/portable-transport.ts';
 import { errorPage } from '../error-pages.ts';
 import type {
   BodyForm,
@@ -17,48 +15,50 @@ import type {
 } from '../exchange.ts';
 import { type AnswerOwner, AnswerWriter } from './answer-writer.ts';
 import { errorCodes, streamWindowBytes } from './limits.ts';
+import { ReceiveWindow } from './receive-window.ts';
 import type { Http2Request, RequestRefusal } from './request.ts';
 import { type BodyOwner, RequestBody } from './request-body.ts';
-import { resetStream } from './reset-stream.ts';
 import type { ServerSessionPort } from './server-session-port.ts';
 import { StreamDeadlines } from './stream-deadlines.ts';
-import { StreamTransport } from './stream-transport.ts';
-
-const streamOf = Symbol('stream');
-type OwnedStream = ServerHttp2Stream & { [streamOf]?: ServerStream };
+import { type TunnelStream, TunnelTransport } from './tunnel-transport.ts';
 
 /** One request of a client's session, and its answer. */
-export class ServerStream implements ClientStream, BodyOwner, AnswerOwner {
+export class ServerStream implements ClientStream, BodyOwner, AnswerOwner, TunnelStream {
   readonly takesChunks = false;
+  readonly id: number;
   readonly request: Http2Request;
   bytesIn: number;
   readonly #session: ServerSessionPort;
-  readonly #stream: ServerHttp2Stream;
   readonly #body: RequestBody;
   readonly #writer: AnswerWriter;
+  readonly #window: ReceiveWindow;
   readonly #deadlines = new StreamDeadlines();
   #timeouts: Timeouts;
   #listener: ClientListener | null = null;
   /** Counted by the session as being answered. */
   #answering = false;
-  #tunnel: StreamTransport | null = null;
+  #tunnel: TunnelTransport | null = null;
+  /** Bytes of content that have come, and how many were announced; −1: not at all. */
+  #content = 0;
+  readonly #announced: number;
+  /** END_STREAM came. */
+  #clientEnded: boolean;
   /** The exchange is over, or has never begun: nothing is told any more. */
   #done = false;
-  /** We have reset it. */
-  #closed = false;
+  /** Nothing comes and nothing goes any more. */
+  #over = false;
 
-  constructor(session: ServerSessionPort, stream: ServerHttp2Stream, request: Http2Request) {
+  constructor(session: ServerSessionPort, id: number, request: Http2Request, ended: boolean) {
     this.#session = session;
-    this.#stream = stream;
+    this.id = id;
     this.request = request;
     this.bytesIn = request.headBytes;
     this.#timeouts = session.record.timeouts;
-    this.#body = new RequestBody(stream, this, request.hasBody);
-    this.#writer = new AnswerWriter(stream, this, request.method === 'HEAD');
-    (stream as OwnedStream)[streamOf] = this;
-    stream.on('error', onError);
-    if (request.hasBody || request.upgrade !== null) stream.on('aborted', onAborted);
-    stream.on('close', onClose);
+    this.#clientEnded = ended;
+    this.#announced = request.hasBody ? request.contentLength : -1;
+    this.#window = new ReceiveWindow(streamWindowBytes, (bytes) => this.#openWindow(bytes));
+    this.#body = new RequestBody(this, this.#window, ended);
+    this.#writer = new AnswerWriter(id, session.flow, this, request.method === 'HEAD');
   }
 
   get record(): ConnectionRecord {
@@ -78,19 +78,24 @@ export class ServerStream implements ClientStream, BodyOwner, AnswerOwner {
     return this.#body.unread;
   }
 
+  /** The request is complete: what follows an upgrade is none of it. */
+  get #complete(): boolean {
+    return !this.request.hasBody || this.#body.complete;
+  }
+
   /** Brings the request to whoever takes requests. */
   begin(): void {
     const listener = this.#session.onRequest(this);
     if (this.#done) return;
     this.#listener = listener;
-    if (this.#body.complete) listener.onRequestEnd(this.#body.trailers);
+    if (this.#complete) listener.onRequestEnd(this.#body.trailers);
   }
 
   /** A page instead: the request goes nowhere. */
   refuse({ status, code }: RequestRefusal): void {
-    const requestId = this.#session.requestIdOf(this.#stream.id ?? 0);
+    const requestId = this.#session.requestIdOf(this.id);
     const { method } = this.request;
-    this.record.note(this.#session.now(), 'request-failed', {
+    this.record.note(this.#session.clock.now(), 'request-failed', {
       ...{ requestId, method, route: null, status, error: code },
     });
     this.answer(errorPage(status, requestId));
@@ -111,30 +116,78 @@ export class ServerStream implements ClientStream, BodyOwner, AnswerOwner {
     if (!this.#done) this.#deadlines.expectAnswer(dueAt);
   }
 
+  // ── what the client sends ────────────────────────────────────────────────────────────────────
+
+  /** Null: all is well; else the error of a stream that breaks a rule. `frameBytes` count for the window. */
+  dataCame(bytes: Uint8Array, loan: Loan | undefined, frameBytes: number, ended: boolean): number | null {
+    if (this.#clientEnded) return errorCodes.streamClosed;
+    if (!this.#window.use(frameBytes)) return errorCodes.flowControl;
+    this.#content += bytes.length;
+    const wrong = ended ? this.#content !== this.#announced : this.#content > this.#announced;
+    if (this.#announced >= 0 && wrong) return errorCodes.protocol;
+    if (this.#tunnel !== null) this.#session.received(bytes.length);
+    this.#window.take(frameBytes - bytes.length);
+    this.#body.arrived(bytes, loan);
+    if (ended) this.#endCame(null);
+    return null;
+  }
+
+  /** As `dataCame`. */
+  trailersCame(trailers: Trailers): number | null {
+    if (this.#clientEnded) return errorCodes.streamClosed;
+    if (this.#announced >= 0 && this.#content !== this.#announced) return errorCodes.protocol;
+    this.#endCame(trailers);
+    return null;
+  }
+
+  #endCame(trailers: Trailers): void {
+    this.#clientEnded = true;
+    this.#body.end(trailers);
+    this.#settle();
+  }
+
+  /** What may be sent now, the flow's `pump` sends. False: that is more than a window may be. */
+  windowOpened(bytes: number): boolean {
+    return this.#writer.opened(bytes);
+  }
+
+  /** The client gives the stream up, or has broken a rule of it and hears of that by `code`. */
+  cut(code: number, byClient: boolean): void {
+    const listener = this.#listener;
+    const gone = !this.#done && this.#tunnel === null;
+    if (!byClient) this.#session.flow.frames.reset(this.id, code);
+    this.#close(gone || !byClient || code !== errorCodes.none);
+    if (gone) listener?.onClientGone('client-reset');
+  }
+
   // ── the request's body ───────────────────────────────────────────────────────────────────────
 
   resumeBody(_form: BodyForm): void {
-    if (this.#body.complete || this.#done) return;
+    if (this.#complete || this.#done) return;
+    this.#deadlines.expectBody(this.#session.clock.now(), this.#timeouts);
     this.#body.resume();
-    this.#deadlines.expectBody(this.#session.now(), this.#timeouts);
   }
 
   pauseBody(): void {
-    if (this.#body.complete) return;
+    if (this.#complete) return;
     this.#deadlines.bodyNotExpected();
     this.#body.pause();
   }
 
-  bodyRead(bytes: Buffer): void {
+  bodyRead(bytes: Uint8Array, loan?: Loan): void {
     this.#session.received(bytes.length);
     this.bytesIn += bytes.length;
     this.#deadlines.expectBody(this.record.lastActivityAt, this.#timeouts);
-    this.#listener?.onRequestBody(bytes, ownMemory);
+    this.#listener?.onRequestBody(bytes, loan);
   }
 
   bodyEnded(trailers: Trailers): void {
     this.#deadlines.bodyNotExpected();
-    this.#listener?.onRequestEnd(trailers);
+    if (this.request.hasBody) this.#listener?.onRequestEnd(trailers);
+  }
+
+  #openWindow(bytes: number): void {
+    if (!this.#clientEnded && !this.#over) this.#session.flow.frames.windowUpdate(this.id, bytes);
   }
 
   // ── the answer ───────────────────────────────────────────────────────────────────────────────
@@ -144,6 +197,7 @@ export class ServerStream implements ClientStream, BodyOwner, AnswerOwner {
   }
 
   respond(response: HttpResponse, changes: HeadChanges): void {
+    if (this.#over) return;
     this.#answering = true;
     this.#session.answering(1);
     this.#writer.respond(response, changes);
@@ -152,8 +206,9 @@ export class ServerStream implements ClientStream, BodyOwner, AnswerOwner {
   answer(answer: LocalAnswer): number {
     this.#session.sent();
     this.#writer.answer(answer);
-    this.#over();
-    return this.#writer.bytes;
+    const { bytes } = this.#writer;
+    this.#exchangeOver();
+    return bytes;
   }
 
   write(bytes: Uint8Array, loan?: Loan): boolean {
@@ -168,44 +223,67 @@ export class ServerStream implements ClientStream, BodyOwner, AnswerOwner {
 
   answerDrained(): void {
     this.#deadlines.readerNotExpected();
+    this.#tunnel?.drained();
     this.#listener?.onClientDrain();
   }
 
   end(trailers: Trailers): void {
     this.#writer.end(trailers);
-    this.#over();
+    this.#exchangeOver();
   }
 
-  /** The exchange is over; what is pending still has a reader, who must make progress. */
-  #over(): void {
+  /** What is pending still has a reader, who must make progress. */
+  #exchangeOver(): void {
     this.#done = true;
     this.#listener = null;
     this.#deadlines.bodyNotExpected();
     this.#deadlines.expectAnswer(never);
-    if (this.#writer.pendingBytes > 0 && !this.#deadlines.readerExpected) this.#expectReader();
-    if (!this.#body.complete) this.#writer.tellWhenOut();
+    if (!this.#writer.ended && !this.#deadlines.readerExpected) this.#expectReader();
+    this.#settle();
   }
 
-  /** Before the request was complete: the client need not go on (RFC 9113 §8.1). */
   answerOut(): void {
-    if (!this.#body.complete) this.#reset(errorCodes.none);
+    this.#tunnel?.finished();
+    this.#settle();
+  }
+
+  /**
+   * Nothing is left to be sent: the stream is over, and the client need not go on with its request
+   * (RFC 9113 §8.1). Not before the exchange has said that it is done.
+   */
+  #settle(): void {
+    if (this.#done && this.#writer.ended) this.#reset(errorCodes.none);
   }
 
   // ── the tunnel ───────────────────────────────────────────────────────────────────────────────
 
   tunnel(): TunnelEnd {
     const { client, clientAddress } = this.record;
-    const { resources } = this.#session;
-    const transport = new StreamTransport(this.#stream, resources, clientAddress, client.local);
-    this.#tunnel = transport;
-    this.#deadlines.expectCrossing('inactivity', this.#session.now(), this.#timeouts.inactivityMs, 0);
-    return { transport, firstBytes: noBytes };
+    const { clock } = this.#session;
+    const place = { clock, peer: clientAddress, local: client.local };
+    this.#tunnel = new TunnelTransport(this, this.#body, place);
+    this.#deadlines.expectCrossing('inactivity', clock.now(), this.#timeouts.inactivityMs, 0);
+    return { transport: this.#tunnel, firstBytes: noBytes };
+  }
+
+  /** A tunnel may stand still for as long as its route says. */
+  send(bytes: Uint8Array, loan?: Loan): boolean {
+    return this.#writer.write(bytes, loan);
+  }
+
+  sendEnd(): void {
+    this.#writer.end(null);
+  }
+
+  cancel(): void {
+    this.#reset(errorCodes.cancel);
   }
 
   /** The connection goes on: only half of a stream has ended, and the other half is not waited for without end. */
   tunnelSideEnded(): void {
     const { halfCloseMs } = this.#timeouts;
-    this.#deadlines.expectCrossing('half-close-timeout', this.#session.now(), halfCloseMs, this.#crossed);
+    const now = this.#session.clock.now();
+    this.#deadlines.expectCrossing('half-close-timeout', now, halfCloseMs, this.#crossed);
   }
 
   get #crossed(): number {
@@ -223,46 +301,39 @@ export class ServerStream implements ClientStream, BodyOwner, AnswerOwner {
     this.#end(agreed ? errorCodes.none : errorCodes.cancel);
   }
 
-  /** @internal The session ends, by whatever cause. */
-  sessionEnded(reason: TerminationReason): void {
-    this.#leave(reason);
-  }
-
-  /** The client hears a reset, and the exchange why. */
-  #leave(reason: TerminationReason): void {
-    const listener = this.#listener;
-    this.#end(errorCodes.cancel);
-    listener?.onClientGone(reason);
-  }
-
   #end(code: number): void {
     this.#done = true;
     this.#listener = null;
     this.#reset(code);
   }
 
+  /** A stream that both sides have ended is over without a word. */
   #reset(code: number): void {
-    this.#closed = true;
-    resetStream(this.#stream, code);
+    if (this.#over) return;
+    const ended = this.#writer.ended && this.#clientEnded;
+    if (!ended) this.#session.flow.frames.reset(this.id, code);
+    this.#close(false);
   }
 
-  /** @internal A reset without an error would wait until somebody has read what came before it. */
-  aborted(): void {
-    if (!this.#closed && this.#stream.rstCode === errorCodes.none) this.#stream.destroy();
-  }
-
-  /** @internal */
-  closed(): void {
-    if (this.#answering) this.#session.answering(-1);
+  /** @internal The session ends, by whatever cause: there is nothing to be said any more. */
+  sessionEnded(reason: TerminationReason): void {
     const listener = this.#listener;
-    this.#listener = null;
-    const gone = !this.#done && this.#tunnel === null;
-    const cut = !this.#closed && (gone || this.#stream.rstCode !== errorCodes.none);
-    if (gone) listener?.onClientGone('client-reset');
+    this.#close(false);
+    listener?.onClientGone(reason);
+  }
+
+  #close(cut: boolean): void {
+    if (this.#over) return;
+    this.#over = true;
     this.#done = true;
+    this.#listener = null;
+    if (this.#answering) this.#session.answering(-1);
+    this.#writer.stop();
+    this.#body.stop();
+    this.#tunnel?.over();
     // What the client had sent before it could know is for nobody.
-    if (!this.#body.complete) this.#session.received(streamWindowBytes);
-    this.#session.streamOver(this, cut);
+    if (!this.#clientEnded) this.#session.received(streamWindowBytes);
+    this.#session.streamOver(this.id, cut);
   }
 
   /** @internal Called about once a second: a client that takes or brings nothing any more loses its stream only. */
@@ -274,18 +345,14 @@ export class ServerStream implements ClientStream, BodyOwner, AnswerOwner {
     this.#body.pause();
     this.#listener?.onRequestFailed(408, late);
   }
+
+  /** The client hears a reset, and the exchange why. */
+  #leave(reason: TerminationReason): void {
+    const listener = this.#listener;
+    this.#end(errorCodes.cancel);
+    listener?.onClientGone(reason);
+  }
 }
 
 const noBytes = new Uint8Array(0);
 const never = Number.POSITIVE_INFINITY;
-
-/** 'close' follows, and tells it. */
-function onError(): void {}
-
-function onAborted(this: OwnedStream): void {
-  this[streamOf]?.aborted();
-}
-
-function onClose(this: OwnedStream): void {
-  this[streamOf]?.closed();
-}

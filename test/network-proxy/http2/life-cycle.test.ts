@@ -250,6 +250,30 @@ test('a reader that takes nothing loses its stream, not its session', async () =
   await backend.close();
 });
 
+// H10
+test('a client that reads nothing at all loses its connection', async () => {
+  const clock = new SkippingClock();
+  const backend = await Backend.http1((_, response) => response.end(Buffer.alloc(500_000)));
+  const stage = await Http2Stage.open({
+    clock,
+    route: routeTo(forward([target(backend.port)]), { responseWriteMs: 40_000, inactivityMs: 0 }),
+  });
+  const client = new FrameClient(stage.port);
+  client.socket.pause();
+  const wide = Buffer.from([0x3f, 0xff, 0xff, 0xff]);
+  client.send(frame(4, 0, 0, Buffer.concat([Buffer.from([0, 4]), wide])), frame(8, 0, 0, wide));
+  for (let id = 1; id < 200; id += 2) client.send(frame(1, 5, id, plainHead(getRequest)));
+  await eventually('the connection takes no more', () => (stage.records[0]?.client.pendingBytes ?? 0) > 0);
+  await eventually('it ends', () => {
+    clock.skip(41_000);
+    return stage.records[0]?.termination !== null;
+  });
+  assert.equal(await stage.reason(), 'stalled-write');
+  client.socket.destroy();
+  await stage.close();
+  await backend.close();
+});
+
 test('an answer before the end of the request ends the request without an error', async () => {
   const backend = await Backend.http2((stream) => {
     stream.respond({ ':status': 403 });

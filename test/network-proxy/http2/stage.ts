@@ -10,7 +10,6 @@ import type { ConnectionRecord } from '../../../src/connection/connection-record
 import { poolCreator } from '../../../src/network-proxy/http2/create-pool.ts';
 import { Http2Server } from '../../../src/network-proxy/http2/http2-server.ts';
 import type { SecureClient } from '../../../src/network-proxy/pool/connecting.ts';
-import { HandedOverTransport } from '../../../src/network-proxy/tls-transport.ts';
 import { createDial } from '../../../src/transport/dial.ts';
 import { createDns } from '../../../src/transport/dns.ts';
 import { type SocketBackedTransport, TransportFactory } from '../../../src/transport/transport-factory.ts';
@@ -47,7 +46,7 @@ export class Http2Stage {
       createPool: (services) => poolCreator({ ...services, resources }),
     });
     const { manager, deadlines } = this.core;
-    this.http2 = new Http2Server({ clock, manager, deadlines, resources });
+    this.http2 = new Http2Server({ clock, manager, deadlines });
     this.#servers.push(transports.createServer((transport) => this.#serveHttp2(transport)));
     this.#servers.push(
       transports.createServer((transport) => void this.core.accept(transport, this.#timeouts)),
@@ -66,10 +65,9 @@ export class Http2Stage {
     this.records.push(record);
     manager.transition(record, 'routing');
     manager.transition(record, 'handed-over');
-    const socket = transport.handOver(noBytes);
-    record.client = new HandedOverTransport(transport);
-    this.http2.serve(record, socket, {
+    this.http2.serve(record, transport, {
       tls: false,
+      firstBytes: noBytes,
       limits: { headerBytes: this.#headerBytes },
       onRequest: this.core.forwarder.take,
       onRefused: this.core.forwarder.refused,
@@ -308,7 +306,8 @@ export class FrameClient {
   closed = false;
   ended = false;
 
-  constructor(port: number) {
+  /** @param first what is sent in place of the preface and SETTINGS */
+  constructor(port: number, first: string | null = null) {
     this.socket = net.connect({ port, host: '127.0.0.1', noDelay: true });
     this.socket.on('data', (bytes) => this.#read.push(bytes));
     this.socket.on('error', () => {});
@@ -318,8 +317,8 @@ export class FrameClient {
     this.socket.on('close', () => {
       this.closed = true;
     });
-    this.socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
-    this.send(frame(4, 0, 0));
+    this.socket.write(first ?? 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
+    if (first === null) this.send(frame(4, 0, 0));
   }
 
   send(...frames: Buffer[]): void {

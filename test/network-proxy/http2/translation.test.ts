@@ -179,7 +179,7 @@ test('a field that HTTP/1.1 could not carry never reaches it', async () => {
 // F3
 test('what could not be said in HTTP/1.1 is answered with 400 or 501', async () => {
   const client = stage.connect();
-  /** 400 also where nghttp2 has noticed it. */
+  /** 400 also where the stream was reset for it. */
   const status = async (headers: http2.OutgoingHttpHeaders) =>
     client.request(headers).then(
       (answer) => answer.status,
@@ -209,7 +209,7 @@ test('a head that is too large, or has too many fields, is answered with 431, an
   assert.equal(large.status, 431);
   assert.match(large.body, /Request: .*-s\d+/);
   assert.equal((await client.request(many(300))).status, 431);
-  // Far beyond it nghttp2 does not even let it through.
+  // Far beyond it nothing of it is kept.
   await assert.rejects(client.request({ 'x-big': 'a'.repeat(40_000) }), /ENHANCE_YOUR_CALM/);
   assert.equal((await client.request()).status, 200);
   const told = inner.records[0]!.trail.filter(({ what }) => what === 'request-failed');
