@@ -59,7 +59,7 @@ class TableBuilder {
     this.#input = input;
     for (const [kind, name, ...definition] of setTable)
       this.#sets.set(name, { kind, definition, elements: new Map() });
-    this.#filled.set('refused', refusedSet);
+    this.#filled.set('counts', countsSet);
     const shared = sharedTerms(input.limits);
     for (const [name, set] of shared.sets) this.#filled.set(name, set);
     this.#chains.set('everybody', shared.chain);
@@ -186,5 +186,8 @@ const setTable: readonly (readonly ['set' | 'map', string, ...string[]])[] = [
   ['set', 'neighbours_ip6', 'type ipv6_addr . ipv6_addr;', 'flags interval;'],
 ];
 
-/** How many each route has refused, by reason: a mark with the bits of the reason. */
-const refusedSet = filledByKernel(['type mark;', 'size 1048576;', 'flags dynamic;', 'counter;']);
+/**
+ * How many each route has refused, by reason: a mark with the bits of the reason; and how many beginnings
+ * and ends of flows were too many to be told: the mark of the owner alone.
+ */
+const countsSet = filledByKernel(['type mark;', 'size 1048576;', 'flags dynamic;', 'counter;']);

@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SmartProxyError } from '../base/errors.ts';
 import type { Flow } from './flow.ts';
 import { LineSplitter } from './flow-line.ts';
@@ -36,10 +37,15 @@ function flowArguments({ peer, local, route }: Flow, owner: number): string[] {
   ];
 }
 
-/** Every flow whose mark fits, line by line. */
+/** Every flow whose mark fits, line by line; there may be very many, and everything else has its turns between. */
 export async function listFlows(markFilter: string, onLine: (line: string) => void): Promise<void> {
   const lines = new LineSplitter(onLine);
-  const options = { onOutput: (text: string) => lines.push(text) };
+  const options = {
+    onOutput: async (text: string) => {
+      lines.push(text);
+      await nextTurn();
+    },
+  };
   const result = await runProgram('conntrack', ['-L', '-m', markFilter, '-o', 'id'], options);
   if (result.code !== 0) throw failure(result);
 }

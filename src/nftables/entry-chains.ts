@@ -1,5 +1,5 @@
 import { type Family, families } from '../config/kernel-route.ts';
-import { setLastingEvents } from './closing-chains.ts';
+import { setLastingEvents, tellFewer } from './closing-chains.ts';
 import { formatMark, ownerMask, type Refusal, refusalBits, refusals, routeMark } from './marks.ts';
 import type { NftChain } from './ruleset.ts';
 import { clientOf } from './terms.ts';
@@ -39,6 +39,7 @@ export function entryChains(owner: number, routesLoopback: boolean): [string, Nf
       ...families.flatMap((family) => (family === 4 && routesLoopback ? [] : loopbackRules(family))),
       ...families.map((family) => `ct mark . ${clientOf(family)} @blocked_ip${family} goto refuse_blocked`),
       'ct mark @restricted jump restricted_clients',
+      tellFewer,
       // The narrowest limit first: for up to two ticks the kernel counts what a later one refused.
       'ct mark vmap @terms',
       'goto everybody',
@@ -49,7 +50,7 @@ export function entryChains(owner: number, routesLoopback: boolean): [string, Nf
     ]),
     ...(Object.keys(refusals) as Refusal[]).map((refusal) =>
       chain(`refuse_${refusal}`, [
-        `update @refused { ct mark | ${formatMark(refusalBits(refusal))} }`,
+        `update @counts { ct mark | ${formatMark(refusalBits(refusal))} }`,
         'meta l4proto tcp reject with tcp reset',
       ]),
     ),

@@ -23,6 +23,8 @@ export interface FlowLine {
   /** Null where the line has none: events have counters at the end of a flow only. */
   readonly fromClient: Traffic | null;
   readonly toClient: Traffic | null;
+  /** Whether the handshake was done. */
+  readonly assured: boolean;
   readonly mark: number;
   /** Tells a flow from an earlier one with the same key. */
   readonly id: number;
@@ -37,7 +39,7 @@ const pattern = new RegExp(
     /(?:packets=(?<packets>\d+) bytes=(?<bytes>\d+) )?(?:\[UNREPLIED\] )?/,
     /src=(?<target>\S+) dst=\S+ sport=(?<targetPort>\d+) dport=\d+ /,
     /(?:packets=(?<replyPackets>\d+) bytes=(?<replyBytes>\d+) )?/,
-    /.*?mark=(?<mark>\d+)(?:.*? delta-time=(?<age>\d+))?.*? id=(?<id>\d+)/,
+    /(?<assured>\[ASSURED\] )?.*?mark=(?<mark>\d+)(?:.*? delta-time=(?<age>\d+))?.*? id=(?<id>\d+)/,
   ]
     .map(({ source }) => source)
     .join(''),
@@ -61,6 +63,7 @@ export function parseFlowLine(line: string): FlowLine | undefined {
     targetPort: Number(found.targetPort),
     fromClient: traffic(found.packets, found.bytes),
     toClient: traffic(found.replyPackets, found.replyBytes),
+    assured: found.assured !== undefined,
     mark: Number(found.mark),
     id: Number(found.id),
     ageSeconds: found.age === undefined ? null : Number(found.age),

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import { Flow, type FlowKeeper } from './flow.ts';
 import { endingOf, isOver, unknownEnding } from './flow-ending.ts';
+import { FlowIndex } from './flow-index.ts';
 import type { FlowLine } from './flow-line.ts';
 import type { FlowObserver } from './flow-observer.ts';
 import { readMark } from './marks.ts';
@@ -9,9 +10,7 @@ import { readMark } from './marks.ts';
 const maxFlows = 1_048_576;
 
 /** A flow that two listings in a row do not have is gone, whatever became of its events. */
-const missesUntilGone = 2;
-
-const rememberedLosses = 10_000;
+export const missesUntilGone = 2;
 
 /** Two clocks that are read one after the other, one of them in whole milliseconds, differ by less. */
 const clockSlackMs = 20;
@@ -32,12 +31,14 @@ export interface FlowTableOptions {
  */
 export class FlowTable {
   readonly #options: FlowTableOptions;
-  readonly #flows = new Map<string, Flow>();
+  readonly #flows = new FlowIndex();
   /** Over, and waiting for a listing to tell what had crossed. */
   readonly #unsettled = new Set<Flow>();
   /** What events destroyed while a listing is read: it may still have them. Null where none is read. */
   #destroyed: Set<string> | null = null;
   #listing = 0;
+  /** When that began, on the wall clock. */
+  #listingAt = 0;
   /** The wall clock less the monotonic one. */
   #wallOffset = Number.NEGATIVE_INFINITY;
   /** The first listing is read: what was over before it is not ours to tell. */
@@ -45,8 +46,6 @@ export class FlowTable {
   #live = 0;
   #open = 0;
   readonly #keeper: FlowKeeper;
-  /** Those that were given up of late: an event about them may still come. The oldest are dropped. */
-  readonly #lost = new Map<string, Flow>();
   /** Flows beyond `maxFlows`. */
   unrecorded = 0;
   /** Flows whose ending was lost. */
@@ -82,11 +81,15 @@ export class FlowTable {
     return this.#flows.size;
   }
 
+  /** Flows whose place another has taken, and whose end was not told: a listing of all tells. */
+  get overdue(): number {
+    return this.#flows.overdue;
+  }
+
   /** An event. */
   tell(line: FlowLine): void {
     if (readMark(line.mark).owner !== this.#options.owner) return;
-    const unseen = this.#adopting && !this.#flows.has(line.key);
-    if (unseen && line.event === 'DESTROY') return;
+    if (this.#adopting && line.event === 'DESTROY' && this.#flows.find(line) === undefined) return;
     const flow = this.#flowOf(line);
     if (flow === null) return;
     if (line.event === 'DESTROY') this.#destroy(flow, line);
@@ -97,6 +100,7 @@ export class FlowTable {
   beginListing(): void {
     this.#destroyed = new Set();
     this.#listing++;
+    this.#listingAt = this.#options.clock.wallTime();
   }
 
   /** An entry of a listing. */
@@ -119,7 +123,7 @@ export class FlowTable {
   endListing(): void {
     this.#destroyed = null;
     this.#adopting = false;
-    for (const flow of this.#flows.values()) {
+    for (const flow of this.#flows.all()) {
       if (flow.seenIn === this.#listing) continue;
       flow.missed++;
       if (flow.missed >= missesUntilGone) this.#lose(flow);
@@ -140,6 +144,21 @@ export class FlowTable {
     return waiting;
   }
 
+  /**
+   * The listing was one of the flows that are not over, as their marks say.
+   * @returns as `endListingOfOver`
+   */
+  endListingOfLiving(): boolean {
+    this.#destroyed = null;
+    let missing = false;
+    for (const flow of this.#flows.all()) {
+      if (flow.over || flow.seenIn === this.#listing) continue;
+      flow.missed++;
+      if (flow.missed >= missesUntilGone) missing = true;
+    }
+    return missing;
+  }
+
   /** Where a listing failed: nothing can be said about what it did not have. */
   abandonListing(): void {
     this.#destroyed = null;
@@ -147,13 +166,12 @@ export class FlowTable {
 
   /** Every flow that is not over. */
   liveFlows(): Flow[] {
-    return [...this.#flows.values()].filter((flow) => !flow.over);
+    return [...this.#flows.all()].filter((flow) => !flow.over);
   }
 
   /** Nothing is told any more. */
   clear(): void {
     this.#flows.clear();
-    this.#lost.clear();
     this.#unsettled.clear();
     this.#live = 0;
     this.#open = 0;
@@ -161,15 +179,16 @@ export class FlowTable {
 
   /** The flow of a line; one that nobody knew is opened. Null where there is no room. */
   #flowOf(line: FlowLine): Flow | null {
-    const known = this.#flows.get(line.key) ?? this.#lost.get(line.key);
-    if (known !== undefined && known.id === line.id) return known;
-    // Its place was taken: the event that it was gone never came.
-    if (known !== undefined) this.#lose(known);
-    if (this.#flows.size >= maxFlows) {
+    const known = this.#flows.find(line);
+    if (known !== undefined) return known;
+    // What the kernel has forgotten already needs no place here.
+    const passing = line.event === 'DESTROY';
+    if (!passing && this.#flows.size >= maxFlows) {
       if (line.event === 'NEW') this.unrecorded++;
       return null;
     }
-    const flow = this.#add(line);
+    const flow = this.#make(line);
+    if (!passing) this.#flows.add(flow);
     this.#live++;
     this.#options.observer.opened(flow, this.#timeOf(line) - (line.ageSeconds ?? 0) * 1000);
     return flow;
@@ -177,19 +196,18 @@ export class FlowTable {
 
   /** A flow that was over before anybody looked: known, and not told. */
   #remember(line: FlowLine): Flow {
-    const known = this.#flows.get(line.key);
-    if (known !== undefined && known.id === line.id) return known;
-    const flow = this.#add(line);
+    const known = this.#flows.find(line);
+    if (known !== undefined) return known;
+    const flow = this.#make(line);
+    this.#flows.add(flow);
     flow.over = true;
     flow.close();
     return flow;
   }
 
-  #add(line: FlowLine): Flow {
-    const flow = new Flow(line, this.#keeper);
-    this.#flows.set(flow.key, flow);
+  #make(line: FlowLine): Flow {
     this.#open++;
-    return flow;
+    return new Flow(line, line.at ?? this.#listingAt, this.#keeper);
   }
 
   /** The changes in the life of a flow that a line tells, short of its being forgotten. */
@@ -211,8 +229,8 @@ export class FlowTable {
     if (!final) this.#unsettled.add(flow);
     if (flow.writeEnded) return; // it was cut, and that is how it ended
     const ending = endingOf(readMark(line.mark), line.state);
-    // Nobody sends FIN before that; the event that said so was lost.
-    if (ending.fins.length > 0) this.#establish(flow, line);
+    // Nobody sends FIN before that; the event that said so was lost, or never sent.
+    if (ending.fins.length > 0 || line.assured) this.#establish(flow, line);
     this.#options.observer.ended(flow, ending, this.#timeOf(line));
   }
 
@@ -246,10 +264,9 @@ export class FlowTable {
 
   /** It is gone, and what became of it was not told. */
   #lose(flow: Flow): void {
-    this.#forget(flow);
+    this.#flows.lose(flow);
+    this.#unsettled.delete(flow);
     if (flow.closed) return;
-    this.#lost.set(flow.key, flow);
-    if (this.#lost.size > rememberedLosses) this.#lost.delete(this.#lost.keys().next().value ?? '');
     flow.exact = false;
     this.inexact++;
     if (!flow.over) {
@@ -261,7 +278,7 @@ export class FlowTable {
   }
 
   #forget(flow: Flow): void {
-    for (const flows of [this.#flows, this.#lost]) if (flows.get(flow.key) === flow) flows.delete(flow.key);
+    this.#flows.forget(flow);
     this.#unsettled.delete(flow);
   }
 

@@ -6,20 +6,29 @@ import { CutQueue } from './cut-queue.ts';
 import { EventStream } from './event-stream.ts';
 import { parseFlowLine } from './flow-line.ts';
 import type { FlowObserver } from './flow-observer.ts';
-import { FlowTable } from './flow-table.ts';
-import { overFilter, ownerFilter } from './marks.ts';
+import { FlowTable, missesUntilGone } from './flow-table.ts';
+import { livingFilter, overFilter, ownerFilter } from './marks.ts';
 
 /** How long endings are gathered before a listing tells what had crossed. */
 const settleMs = 200;
-/** How often a listing of all flows brings the accounts of those that live up to date. */
+/** How often a listing of those that live brings their accounts up to date. */
 const refreshMs = 10_000;
 /** Listings may take this share of the time, whatever there is to list; and this while events were lost. */
 const listingShare = 0.1;
 const recoveringShare = 0.4;
+/** … but where one takes long because everything does, the next need not wait so long. */
+const longestRestMs = 5_000;
 /** Until a stream of events that ended is begun anew, and a listing that failed is tried again. */
 const retryMs = 1_000;
 /** Overruns within this time are told in one line. */
 const overrunLogMs = 10_000;
+
+/** What a listing is of, as marks say it. */
+type Scope = 'all' | 'over' | 'living';
+
+const filters: Record<Scope, (owner: number) => string> = {
+  ...{ all: ownerFilter, over: overFilter, living: livingFilter },
+};
 
 export interface FlowWatcherOptions {
   readonly clock: Clock;
@@ -30,7 +39,7 @@ export interface FlowWatcherOptions {
 
 /**
  * Keeps the table of flows true to the kernel's: it follows events, lists what is over to learn what had
- * crossed, and lists everything from time to time, and when events were lost.
+ * crossed, what lives from time to time, and everything when events were lost or never sent.
  */
 export class FlowWatcher {
   readonly #options: FlowWatcherOptions;
@@ -43,8 +52,10 @@ export class FlowWatcher {
   #stopped = false;
   /** A listing of all flows is due, however many more of them; two, so that a miss can be confirmed. */
   #fullListings = 0;
+  /** … in a hurry: what was lost may be forgotten by the kernel too. */
+  #recovering = false;
   #refreshAt = 0;
-  #listing: Promise<void> | null = null;
+  #listing = false;
   /** When the last listing ended, and how long it took. */
   #last = { endedAt: 0, tookMs: 0 };
   /** Times that the kernel had no room for an event. */
@@ -87,6 +98,7 @@ export class FlowWatcher {
     const line = parseFlowLine(text);
     if (line === undefined) return;
     this.#table.tell(line);
+    if (this.#table.overdue > 0 && this.#fullListings === 0) this.#fullListings = missesUntilGone;
     this.#schedule();
   }
 
@@ -96,12 +108,21 @@ export class FlowWatcher {
     this.#resynchronise();
   }
 
+  /** Flows began or ended that the kernel told no events of: there were too many. */
+  onUntold(): void {
+    if (this.#stopped) return;
+    this.overruns++;
+    this.#logOverruns();
+    this.#fullListings ||= 1;
+    this.#schedule();
+  }
+
   /** The first at once, then at most one line in ten seconds. */
   #logOverruns(): void {
     if (this.#overrunLog !== null) return;
     this.#options.log.warn('kernel-events-overrun', {
       count: this.overruns - this.#overrunsLogged,
-      message: 'the kernel had more events than room for them; the flows are listed to find what was missed',
+      message: 'there were more events than can be told; the flows are listed to find what was missed',
     });
     this.#overrunsLogged = this.overruns;
     this.#overrunLog = this.#options.clock.setTimer(overrunLogMs, () => {
@@ -111,7 +132,8 @@ export class FlowWatcher {
   }
 
   #resynchronise(): void {
-    this.#fullListings = 2;
+    this.#fullListings = missesUntilGone;
+    this.#recovering = true;
     this.#schedule();
   }
 
@@ -128,11 +150,12 @@ export class FlowWatcher {
 
   /** Sees to it that the next listing comes when it is due, and not too soon after the last. */
   #schedule(): void {
-    if (this.#stopped || this.#listing !== null) return;
+    if (this.#stopped || this.#listing) return;
     const now = this.#options.clock.now();
     const { endedAt, tookMs } = this.#last;
-    const share = this.#fullListings > 0 ? recoveringShare : listingShare;
-    const dueAt = Math.max(this.#wantedAt(now), endedAt + tookMs * (1 / share - 1));
+    const share = this.#recovering ? recoveringShare : listingShare;
+    const restMs = Math.min(tookMs * (1 / share - 1), longestRestMs);
+    const dueAt = Math.max(this.#wantedAt(now), endedAt + restMs);
     if (dueAt === Number.POSITIVE_INFINITY || dueAt >= this.#timerDueAt) return;
     this.#timer?.cancel();
     this.#timerDueAt = dueAt;
@@ -147,8 +170,7 @@ export class FlowWatcher {
   #onTimer(): void {
     this.#timer = null;
     this.#timerDueAt = Number.POSITIVE_INFINITY;
-    const full = this.#fullListings > 0 || this.#options.clock.now() >= this.#refreshAt;
-    void this.#list(full ? 'all' : 'over')
+    void this.#list(this.#scope())
       .catch((error) => {
         this.#options.log.error('kernel-listing-failed', { message: errorMessage(error) });
         this.#last = { endedAt: this.#options.clock.now() + retryMs, tookMs: 0 };
@@ -156,36 +178,49 @@ export class FlowWatcher {
       .finally(() => this.#schedule());
   }
 
-  async #list(scope: 'all' | 'over'): Promise<void> {
-    const { clock, owner } = this.#options;
-    const startedAt = clock.now();
-    this.#table.beginListing();
-    const filter = scope === 'all' ? ownerFilter(owner) : overFilter(owner);
-    this.#listing = listFlows(filter, (text) => {
-      const line = parseFlowLine(text);
-      if (line !== undefined && !this.#stopped) this.#table.list(line);
-    });
+  #scope(): Scope {
+    if (this.#fullListings > 0) return 'all';
+    return this.#options.clock.now() >= this.#refreshAt ? 'living' : 'over';
+  }
+
+  async #list(scope: Scope): Promise<void> {
+    const { clock } = this.#options;
+    this.#listing = true;
     try {
-      await this.#listing;
+      // A listing tells how things are; first comes how they were.
+      await this.#stream.caughtUp();
+      const startedAt = clock.now();
+      await this.#read(scope);
+      const endedAt = clock.now();
+      this.#last = { endedAt, tookMs: endedAt - startedAt };
+      // What it does not have may have ended: the event is on its way.
+      await this.#stream.caughtUp();
     } catch (error) {
       this.#table.abandonListing();
       throw error;
     } finally {
-      this.#listing = null;
+      this.#listing = false;
     }
-    if (this.#stopped) return;
-    const endedAt = clock.now();
-    this.#last = { endedAt, tookMs: endedAt - startedAt };
-    this.#finish(scope);
+    if (!this.#stopped) this.#finish(scope);
   }
 
-  #finish(scope: 'all' | 'over'): void {
-    if (scope === 'over') {
-      if (this.#table.endListingOfOver()) this.#fullListings = 2;
+  async #read(scope: Scope): Promise<void> {
+    this.#table.beginListing();
+    await listFlows(filters[scope](this.#options.owner), (text) => {
+      const line = parseFlowLine(text);
+      if (line !== undefined && !this.#stopped) this.#table.list(line);
+    });
+  }
+
+  #finish(scope: Scope): void {
+    if (scope !== 'over') this.#refreshAt = this.#options.clock.now() + refreshMs;
+    if (scope !== 'all') {
+      const unclear = scope === 'over' ? this.#table.endListingOfOver() : this.#table.endListingOfLiving();
+      if (unclear) this.#fullListings = missesUntilGone;
       return;
     }
     this.#table.endListing();
     this.#fullListings = Math.max(0, this.#fullListings - 1);
-    this.#refreshAt = this.#options.clock.now() + refreshMs;
+    if (this.#fullListings === 0) this.#recovering = false;
   }
 }

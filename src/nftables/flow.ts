@@ -22,6 +22,8 @@ export class Flow implements Transport {
   readonly key: string;
   /** Of connection tracking: tells it from an earlier flow with the same key. */
   readonly id: number;
+  /** When it was first told of, as the events' clock has it: of two with one key the later is the younger. */
+  readonly since: number;
   /** The number of its route. */
   readonly route: number;
   readonly peer: PeerAddress;
@@ -48,9 +50,10 @@ export class Flow implements Transport {
   #listener: TransportListener | null = null;
   readonly #keeper: FlowKeeper;
 
-  constructor(line: FlowLine, keeper: FlowKeeper) {
+  constructor(line: FlowLine, since: number, keeper: FlowKeeper) {
     this.key = line.key;
     this.id = line.id;
+    this.since = since;
     this.route = readMark(line.mark).route;
     this.peer = { ip: normalizeAddress(line.clientIp) ?? line.clientIp, port: line.clientPort };
     this.local = { ip: normalizeAddress(line.localIp) ?? line.localIp, port: line.localPort };

@@ -110,6 +110,7 @@ export class Forwarder {
       log,
       instance: claim.instance,
       refused,
+      untold: () => watcher.onUntold(),
       restore: () => this.#restore(),
     });
     this.#installed = { claim, watcher, watch, ruleset, inForce: ruleset };

@@ -30,6 +30,9 @@ export const closing = {
 
 export type Closing = (typeof closing)[keyof typeof closing];
 
+/** What was too much to be told is counted beside refusals: by the owner alone, which is nobody's reason. */
+export const untoldKey = `ct mark & ${formatMark(ownerMask)}`;
+
 /** Why a connection never became a flow. Beside its route's mark, in the place of `closing`. */
 export const refusals = { blocked: 1, limit: 2, rate: 3, unreachable: 4 } as const;
 
@@ -90,6 +93,11 @@ export function routeFilter(owner: number, route: number): string {
 /** Those of its flows that are over, whether or not the kernel has forgotten them. */
 export function overFilter(owner: number): string {
   return `${formatMark(routeMark(owner, 0) | overBit)}/${formatMark((ownerMask | overBit) >>> 0)}`;
+}
+
+/** … and those that are not. */
+export function livingFilter(owner: number): string {
+  return `${formatMark(routeMark(owner, 0))}/${formatMark((ownerMask | overBit) >>> 0)}`;
 }
 
 /** Below 0x80, so that a mark is a small integer in JavaScript and no other tool prints it with a sign. */

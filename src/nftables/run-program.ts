@@ -13,8 +13,8 @@ export interface ProgramOptions {
   readonly input?: string;
   /** Default 30,000: a listing of a million flows takes a tenth of that. */
   readonly deadlineMs?: number;
-  /** Gets the output as it comes, in place of `out`. */
-  readonly onOutput?: (text: string) => void;
+  /** Gets the output as it comes, in place of `out`; no more before it is done with it. */
+  readonly onOutput?: (text: string) => void | Promise<void>;
 }
 
 /** The programs that this room runs, with the Debian package that brings each. */
@@ -64,7 +64,8 @@ export async function runProgram(
   const keep = (text: string): void => {
     if (out.length < maxOutputCharacters) out += text;
   };
-  child.stdout.setEncoding('latin1').on('data', options.onOutput ?? keep);
+  child.stdout.setEncoding('latin1');
+  const read = consume(child.stdout, options.onOutput ?? keep);
   child.stderr.setEncoding('latin1').on('data', (text: string) => {
     if (err.length < maxOutputCharacters) err += text;
   });
@@ -72,6 +73,7 @@ export async function runProgram(
   child.stdin.on('error', () => {}).end(options.input ?? '');
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject).once('close', resolve);
+    read.catch(reject);
   });
   if (child.killed)
     throw new SmartProxyError('nftables-program-failed', `${name} did not end in time`, {
@@ -79,4 +81,11 @@ export async function runProgram(
       retryable: true,
     });
   return { code, out, err };
+}
+
+async function consume(
+  output: AsyncIterable<string>,
+  take: (text: string) => void | Promise<void>,
+): Promise<void> {
+  for await (const text of output) await take(text);
 }

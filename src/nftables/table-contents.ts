@@ -20,12 +20,25 @@ export interface RefusalCount {
   readonly count: number;
 }
 
-/** How many connections each route has refused since the table was loaded; undefined: the table is gone. */
-export async function refusalsInTable(instance: string): Promise<RefusalCount[] | undefined> {
-  const text = await listed(['set', 'inet', tableName(instance), 'refused']);
+/** Since the table was loaded. */
+export interface TableCounts {
+  /** Connections that each route has refused. */
+  readonly refused: readonly RefusalCount[];
+  /** Packets that began or ended a flow, among too many for events of each. */
+  readonly untold: number;
+}
+
+/** Undefined: the table is gone. */
+export async function countsInTable(instance: string): Promise<TableCounts | undefined> {
+  const text = await listed(['set', 'inet', tableName(instance), 'counts']);
   if (text === undefined) return undefined;
-  return [...text.matchAll(element)].flatMap(([, mark = '', packets]) => {
+  const refused: RefusalCount[] = [];
+  let untold = 0;
+  for (const [, mark = '', packets] of text.matchAll(element)) {
+    const count = Number(packets ?? 0);
     const read = readRefusal(Number.parseInt(mark, 16));
-    return read === undefined ? [] : [{ ...read, count: Number(packets ?? 0) }];
-  });
+    if (read === undefined) untold += count;
+    else refused.push({ ...read, count });
+  }
+  return { refused, untold };
 }

@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../base/clock.ts';
 import { errorMessage } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Refusal } from './marks.ts';
-import { type RefusalCount, refusalsInTable } from './table-contents.ts';
+import { countsInTable, type TableCounts } from './table-contents.ts';
 
 /** How often the table is looked at. */
 const lookMs = 2_000;
@@ -20,15 +20,18 @@ export interface TableWatchOptions {
   readonly log: Logger;
   readonly instance: string;
   refused(refused: Refused): void;
+  /** Since the last look some flows began or ended among too many for events of each. */
+  untold(): void;
   /** The table is gone: loads it again. */
   restore(): Promise<void>;
 }
 
-/** Looks at the table from time to time: what it has refused, and whether it is still there. */
+/** Looks at the table from time to time: what it has refused or left untold, and whether it is still there. */
 export class TableWatch {
   readonly #options: TableWatchOptions;
   /** What was refused up to the last look, by route and reason. */
   #counts = new Map<string, number>();
+  #untold = 0;
   #timer: Timer | null = null;
   #stopped = false;
 
@@ -51,7 +54,7 @@ export class TableWatch {
   async #look(): Promise<void> {
     const { instance, log } = this.#options;
     try {
-      const counts = await refusalsInTable(instance);
+      const counts = await countsInTable(instance);
       if (counts !== undefined) this.#tell(counts);
       else if (!this.#stopped) await this.#restore();
     } catch (error) {
@@ -59,8 +62,10 @@ export class TableWatch {
     }
   }
 
-  #tell(counts: readonly RefusalCount[]): void {
-    for (const { route, refusal, count } of counts) {
+  #tell({ refused, untold }: TableCounts): void {
+    if (untold > this.#untold) this.#options.untold();
+    this.#untold = untold;
+    for (const { route, refusal, count } of refused) {
       const key = `${refusal} ${route}`;
       const more = count - (this.#counts.get(key) ?? 0);
       this.#counts.set(key, count);
@@ -73,6 +78,7 @@ export class TableWatch {
       message: 'another program removed the table: it is loaded again, and flows may have broken meanwhile',
     });
     this.#counts.clear();
+    this.#untold = 0;
     await this.#options.restore();
   }
 }

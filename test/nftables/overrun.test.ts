@@ -85,3 +85,56 @@ test('a reader of events that dies is begun anew, and nothing is missed', async 
   await stage.nothingLeft();
   assert.equal((await stage.statistics()).connections.opened, 2);
 });
+
+test('of flows that are too many to be told each has one record, and it is said that they were too many', async (context) => {
+  const stage = KernelStage.set(context);
+  if (stage === undefined) return;
+  const { namespaces, client } = stage;
+  const answer = await stage.backends[0].do.listen(backends[0], 0, 'answer');
+  const echo = await stage.backends[0].do.listen(backends[0], 0, 'echo');
+  await stage.start([
+    kernelRoute('answer', 7001, { host: backends[0], port: answer }),
+    kernelRoute('echo', 7002, { host: backends[0], port: echo }),
+  ]);
+  // As if there were too many at any time.
+  for (const [chain, rule] of [
+    ['everybody', 'jump crowded'],
+    ['tell_end', 'goto leave_untold'],
+  ] as const) {
+    namespaces.run(
+      namespaces.proxy,
+      programPath('nft'),
+      'insert',
+      'rule',
+      'inet',
+      'smartproxy_main',
+      chain,
+      rule,
+    );
+  }
+  // A client whose ports are few uses each again at once: the kernel forgets the flow before for that.
+  const fewPorts = 'echo 40000 40003 > /proc/sys/net/ipv4/ip_local_port_range';
+  namespaces.run(namespaces.client, 'sh', '-c', fewPorts);
+  for (let flow = 0; flow < 40; flow++) await client.do.exchange(proxyAddress, 7001, 1);
+  const [reset] = await client.do.open(proxyAddress, 7002, 1);
+  await client.do.send(reset?.id as number, 'x');
+  await client.do.receives(reset?.id as number, 1);
+  await client.do.reset(reset?.id as number);
+  await stage.proxy.logs('kernel-events-overrun');
+  const endings = await stage.endings(41);
+  assert.ok(endings.every(({ exact, bytes }) => exact && bytes.fromClient > 0 && bytes.toClient > 0));
+  const answered = endings.filter(({ route }) => route === 'answer');
+  assert.deepEqual(
+    new Set(answered.map(({ termination }) => termination?.reason)),
+    new Set(['kernel-closed']),
+  );
+  assert.ok(answered.every(({ clientEnded, targetEnded }) => clientEnded && targetEnded));
+  const [cut] = endings.filter(({ route }) => route === 'echo');
+  assert.deepEqual([cut?.termination?.reason, cut?.termination?.phase], ['kernel-reset', 'established']);
+  const { nftables, terminations } = await stage.statistics();
+  assert.deepEqual(terminations, { 'kernel-closed': 40, 'kernel-reset': 1 });
+  assert.ok(nftables.eventOverruns > 0);
+  assert.equal(nftables.inexact, 0);
+  await stage.nothingLeft();
+  await stage.stop();
+});
