@@ -14,13 +14,18 @@ export interface ClientResult {
   seconds: number;
 }
 
+/**
+ * Each connection has a port of its own, one after the other: what a system does that chooses ports itself
+ * depends on what is left of earlier connections, and one connection may then be two flows.
+ */
+const firstPort = 10_000;
 const request = 'GET / HTTP/1.0\r\n\r\n';
 /** How often the connections are begun that are due. */
 const tickMs = 5;
 
-function exchange(host: string, port: number): Promise<boolean> {
+function exchange(host: string, port: number, localPort: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ host, port });
+    const socket = connect({ host, port, localPort });
     let answered = false;
     socket.on('connect', () => socket.write(request));
     socket.on('data', () => {
@@ -35,7 +40,7 @@ async function run({ host, port, count, perSecond }: ClientTask): Promise<Client
   const exchanges: Promise<boolean>[] = [];
   while (exchanges.length < count) {
     const due = Math.min(count, ((performance.now() - startedAt) / 1000) * perSecond);
-    while (exchanges.length < due) exchanges.push(exchange(host, port));
+    while (exchanges.length < due) exchanges.push(exchange(host, port, firstPort + exchanges.length));
     await new Promise((resolve) => setTimeout(resolve, tickMs));
   }
   const answers = await Promise.all(exchanges);

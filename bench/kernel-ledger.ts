@@ -12,7 +12,7 @@ import { programPath } from '../test/support/debian.ts';
 interface Counts {
   opened: number;
   ended: number;
-  /** Endings of a flow that had ended already. */
+  /** Endings of a record that had ended already, and records like another. */
   doubled: number;
   /** Ended, with the bytes of both directions and an ending that the kernel told. */
   withBytes: number;
@@ -42,12 +42,15 @@ class Book {
     return known;
   }
 
-  enter({ client, localPort, startedAt, bytes, exact, termination }: RecordSummary): void {
+  enter(record: RecordSummary): void {
+    const { id, client, localPort, startedAt, lastActivityAt, bytes, exact, termination } = record;
     const counts = this.of(localPort);
-    const flow = `${client.ip} ${client.port} ${localPort} ${startedAt}`;
+    // Clients use their ports again: of a flow that is told only when it is gone, the next one on the same
+    // port begins at that moment.
+    const flow = `${client.ip} ${client.port} ${localPort} ${startedAt} ${lastActivityAt}`;
     counts.ended++;
-    if (this.#ended.has(flow)) counts.doubled++;
-    this.#ended.add(flow);
+    if (this.#ended.has(id) || this.#ended.has(flow)) counts.doubled++;
+    this.#ended.add(id).add(flow);
     const isTold = exact && /^kernel-(closed|reset)$/.test(termination?.reason ?? '');
     if (isTold && bytes.fromClient > 0 && bytes.toClient > 0) counts.withBytes++;
   }
