@@ -26,8 +26,8 @@ export function resolveOptions(
   input: unknown,
   environment: Environment,
 ): { options: ResolvedOptions; warnings: Problem[] } {
-  const findings: Findings = { problems: shapeProblems(optionsSchema, input), warnings: [] };
-  const written = usableParts(input);
+  const findings: Findings = { problems: [], warnings: [] };
+  const written = readParts(input, findings.problems);
   const process: ProcessValues = {
     timeouts: { ...defaultTimeouts, ...defined(written.timeouts) },
     limits: { ...defaultLimits(environment), ...defined(written.limits) },
@@ -71,6 +71,14 @@ export function resolveOptions(
 interface UsableParts extends Partial<Omit<SmartProxyOptions, 'routes'>> {
   /** By their place in the configuration. */
   routes: Map<number, Route>;
+}
+
+/** Reading twice takes twice as long, and there may be 100,000 routes: parts are read one by one only where a whole is not. */
+function readParts(input: unknown, problems: Problem[]): UsableParts {
+  const whole = optionsSchema.safeParse(input);
+  if (whole.success) return { ...defined(whole.data), routes: new Map(whole.data.routes.entries()) };
+  problems.push(...shapeProblems(optionsSchema, input));
+  return usableParts(input);
 }
 
 function usableParts(input: unknown): UsableParts {

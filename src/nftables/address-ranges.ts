@@ -23,6 +23,7 @@ export function rangeOf(cidr: string, family: Family): AddressRange | undefined 
 
 /** Those of one family as ranges that neither overlap nor touch, sorted: sets of the kernel take no others. */
 export function rangesOf(cidrs: readonly string[], family: Family): AddressRange[] {
+  if (cidrs.length === 0) return [];
   const ranges = cidrs.map((cidr) => rangeOf(cidr, family)).filter((range) => range !== undefined);
   ranges.sort((a, b) => (a.from < b.from ? -1 : 1));
   const joined: AddressRange[] = [];

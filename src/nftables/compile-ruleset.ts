@@ -7,7 +7,7 @@ import { formatMark, routeMark } from './marks.ts';
 import { placeRoutes } from './placements.ts';
 import { nameDigest } from './route-numbers.ts';
 import type { NftChain, NftElement, NftSet, Ruleset } from './ruleset.ts';
-import { filledByKernel, sharedTerms, termsOf } from './terms.ts';
+import { filledByKernel, sharedTerms, type Terms, termsOf } from './terms.ts';
 import { placesOf, translationOf } from './translation.ts';
 
 export interface RulesetInput {
@@ -54,6 +54,7 @@ class TableBuilder {
   readonly #sets = new Map<string, NftSet & { elements: Map<string, NftElement> }>();
   readonly #filled = new Map<string, NftSet>();
   readonly #chains = new Map<string, NftChain>();
+  readonly #terms = new Map<string, Terms>();
 
   constructor(input: RulesetInput) {
     this.#input = input;
@@ -89,7 +90,7 @@ class TableBuilder {
   }
 
   #addTerms(route: KernelRoute, mark: string): void {
-    const { name, chain, sets, timeout } = termsOf(route.limits, route.timeouts);
+    const { name, chain, sets, timeout } = termsOf(route.limits, route.timeouts, this.#terms);
     this.#chains.set(name, chain);
     this.#timeouts.set(...timeout);
     for (const [set, definition] of sets) this.#filled.set(set, definition);

@@ -278,8 +278,11 @@ export class ProxyServer extends ProxyEvents {
   }
 
   async #apply(assembly: Assembly, options: ResolvedOptions): Promise<void> {
+    const preparing = this.#prepareKernel(assembly, options);
+    preparing.catch(() => {});
+    // While the kernel is asked.
     const index = compileRoutes(options.routes);
-    const kernel = await this.#prepareKernel(assembly, options);
+    const kernel = await preparing;
     const networkProxy = await assembly.networkProxy.prepare(options, index);
     const change = await assembly.listeners.prepare(this.#role.sockets(options, index)).catch((error) => {
       assembly.networkProxy.discard(networkProxy);
