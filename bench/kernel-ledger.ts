@@ -2,7 +2,8 @@
  * A SmartProxy with routes for the kernel that keeps a ledger of every record, on the proxy host of
  * nftables.ts. Told what to do over IPC.
  */
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import type { Route } from '../src/config/schema.ts';
 import type { RecordSummary } from '../src/connection/record-summary.ts';
 import { SmartProxy } from '../src/smart-proxy/smart-proxy.ts';
@@ -43,11 +44,12 @@ class Book {
   }
 
   enter(record: RecordSummary): void {
-    const { id, client, localPort, startedAt, lastActivityAt, bytes, exact, termination } = record;
+    const { id, client, localPort, startedAt, events, bytes, exact, termination } = record;
     const counts = this.of(localPort);
     // Clients use their ports again: of a flow that is told only when it is gone, the next one on the same
     // port begins at that moment.
-    const flow = `${client.ip} ${client.port} ${localPort} ${startedAt} ${lastActivityAt}`;
+    const trail = events.map(({ atMs, what }) => `${what} ${atMs}`);
+    const flow = `${client.ip} ${client.port} ${localPort} ${startedAt} ${trail}`;
     counts.ended++;
     if (this.#ended.has(id) || this.#ended.has(flow)) counts.doubled++;
     this.#ended.add(id).add(flow);
@@ -57,9 +59,9 @@ class Book {
 }
 
 /** `set routes` of the table has a counter for each route; its marks are in the order of the routes. */
-function begun(routes: readonly Route[]): Map<string, number> {
+async function begun(routes: readonly Route[]): Promise<Map<string, number>> {
   const set = ['list', 'set', 'inet', 'smartproxy_main', 'routes'];
-  const { stdout } = spawnSync(programPath('nft'), set, { encoding: 'utf8' });
+  const { stdout } = await promisify(execFile)(programPath('nft'), set);
   const elements = [...stdout.matchAll(/0x([0-9a-f]{8}) counter packets (\d+)/g)];
   elements.sort(([, one = ''], [, other = '']) => (one < other ? -1 : 1));
   return new Map(routes.map(({ name }, index) => [name, Number(elements[index]?.[2] ?? 0)]));
@@ -94,8 +96,8 @@ const change = (): Promise<void> => proxy.updateRoutes(manyRoutes(++changes));
 
 const tasks: Record<LedgerTask, () => unknown> = {
   start: () => proxy.start(),
-  report() {
-    const kernel = begun(routes);
+  async report() {
+    const kernel = await begun(routes);
     const { eventOverruns: overruns, inexact } = proxy.getStatistics().nftables;
     const ledger = ({ name, match }: Route): RouteLedger => ({
       ...book.of(Number(match.ports)),
