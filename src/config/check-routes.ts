@@ -54,7 +54,7 @@ function shadowed(route: ResolvedRoute, names: NameIndex): Problem[] {
 
 function advantage(other: ResolvedRoute, route: ResolvedRoute): string {
   if (other.priority > route.priority) return 'has a higher priority';
-  return other.order < route.order ? 'comes first' : 'is more specific';
+  return outnames(other, route) ? "is more specific ('*' goes before no name)" : 'comes first';
 }
 
 /** Why a path that differs does not help. */
@@ -68,10 +68,17 @@ function settled(other: ResolvedRoute, route: ResolvedRoute): string {
 
 function shadows(other: ResolvedRoute, route: ResolvedRoute): boolean {
   if (other.priority < route.priority || !covers(other, route)) return false;
-  if (other.priority > route.priority) return true;
-  // '*' takes everything that "no name" takes, and is more specific.
-  const wins = other.order < route.order || (route.match.domains === null && other.match.domains !== null);
-  return wins && equallySpecific(other, route);
+  if (other.priority > route.priority || outnames(other, route)) return true;
+  return other.order < route.order && equallySpecific(other, route);
+}
+
+/**
+ * Given that `other` covers `route`: whether it names any host, and `route` none. '*' takes everything that
+ * "no name" takes, and names are compared before clients, paths and all the rest.
+ */
+function outnames(other: ResolvedRoute, route: ResolvedRoute): boolean {
+  const named = other.match.domains !== null && route.match.domains === null;
+  return named && other.match.protocol === route.match.protocol;
 }
 
 /** Given that `other` covers `route`: whether nothing in `route` is more specific. */

@@ -80,8 +80,18 @@ test('routes that differ in what they match are fine', () => {
 
 test('a route without a name is dead beside a more specific one for every name, whatever the order', () => {
   assert.deepEqual(shadowing({ protocol: 'tls' }, { domains: '*' }), [
-    "routes[0]: 'a' can never be chosen: 'b' matches all of its connections and is more specific (remove one, or make their matches differ)",
+    "routes[0]: 'a' can never be chosen: 'b' matches all of its connections and is more specific ('*' goes before no name) (remove one, or make their matches differ)",
   ]);
+});
+
+test('names go before paths: beside a route for every name a path without a name is dead', () => {
+  const every: Partial<Match> = { protocol: 'http', domains: '*' };
+  const path: Partial<Match> = { protocol: 'http', path: '/alive' };
+  assert.match(shadowing(every, path)[0]!, /^routes\[1\]: 'b' can never be chosen: 'a' .* is more specific/);
+  assert.match(shadowing(path, every)[0]!, /^routes\[0\]: 'a' can never be chosen/);
+  assert.deepEqual(shadowing(every, { ...path, domains: '*' }), []);
+  assert.deepEqual(shadowing({ protocol: 'http' }, path), []);
+  assert.deepEqual(shadowing({ ...every, methods: ['GET'] }, path), []);
 });
 
 test('on port 0 routes with names share a port, plain TCP has its own', () => {
