@@ -1,5 +1,6 @@
 import { normalizeAddress, parseCidr } from '../base/address.ts';
 import { errorCode, errorMessage } from '../base/errors.ts';
+import { legalMoves } from '../base/termination.ts';
 import { connectionOrders } from '../connection/connection-query.ts';
 import type { ControlPort } from './control-port.ts';
 import type { LiveFeed } from './live/live-feed.ts';
@@ -95,6 +96,9 @@ function listConnections(control: ControlPort, { query }: ApiRequest): Reply {
   const clients = query.get('client')?.split(',');
   if (clients?.some((client) => parseCidr(client) === undefined))
     return failure(400, 'invalid-query', 'client is an address, a CIDR, or a list of them with commas');
+  const state = query.get('state');
+  if (state !== null && !Object.hasOwn(legalMoves, state))
+    return failure(400, 'invalid-query', `state is one of ${Object.keys(legalMoves).join(', ')}`);
   const { connections, total } = control.findConnections({
     ...texts(query, 'route', 'state', 'name'),
     ...(clients !== undefined && { clients }),

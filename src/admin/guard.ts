@@ -61,7 +61,8 @@ export class Guard {
     const given = /^Bearer +([^ ]+) *$/i.exec(request.headers.authorization ?? '')?.[1] ?? '';
     // Digests have one length, and comparing them takes the same time for every guess.
     if (timingSafeEqual(digest(given), this.#tokenDigest)) return null;
-    return failure(401, 'token-required', 'send the token: Authorization: Bearer …', {
+    const message = given === '' ? 'send the token: Authorization: Bearer …' : 'this is not the token';
+    return failure(401, 'token-required', message, {
       'www-authenticate': 'Bearer realm="smartproxy"',
     });
   }

@@ -24,6 +24,8 @@ export interface AuthorityFolderOptions {
   log: Logger;
 }
 
+const notPermitted: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'ENOTDIR']);
+
 const warnedBeforeExpiryMs = 30 * 86_400_000;
 
 export function authorityFiles(stateDirectory: string): AuthorityFiles {
@@ -53,6 +55,7 @@ export async function openLocalAuthority(options: AuthorityFolderOptions): Promi
     throw new Error('it has other files in it');
   } catch (error) {
     if (error instanceof SmartProxyError) throw error;
+    if (notPermitted.has(errorCode(error) ?? '')) throw unwritable(files, error);
     throw unusable(files, errorMessage(error), error);
   }
 }
@@ -138,6 +141,15 @@ function unusable(files: AuthorityFiles, why: string, cause?: unknown): SmartPro
   return new SmartProxyError(
     'local-authority-unusable',
     `the local authority in ${files.folder} cannot be used: ${why} (${startAnew(files)})`,
+    { source: 'config', cause },
+  );
+}
+
+/** Nothing is damaged: this user, or this machine, cannot keep one there. */
+function unwritable(files: AuthorityFiles, cause: unknown): SmartProxyError {
+  return new SmartProxyError(
+    'local-authority-unusable',
+    `the local authority in ${files.folder} cannot be used: ${errorMessage(cause)} (let this user write there, or write another stateDirectory)`,
     { source: 'config', cause },
   );
 }

@@ -3,6 +3,13 @@ import { errorCode, errorMessage, SmartProxyError } from '../base/errors.ts';
 import { parseAdminListen } from '../config/admin-listen.ts';
 import { defaultAdminListen } from '../config/environment.ts';
 
+const nobody = 'nobody listens there (is it running? say where with --admin URL, or SMARTPROXY_ADMIN)';
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: nobody,
+  ECONNREFUSED: nobody,
+  EACCES: 'this user may not use that socket (call as the user who runs SmartProxy, or as root)',
+};
+
 /** A reload may read and compile a large configuration. */
 const answerWithinMs = 60_000;
 
@@ -75,10 +82,7 @@ export class AdminClient {
   }
 
   #unreachable(error: unknown): SmartProxyError {
-    const missing = errorCode(error) === 'ENOENT' || errorCode(error) === 'ECONNREFUSED';
-    const why = missing
-      ? 'nobody listens there (is it running? say where with --admin URL, or SMARTPROXY_ADMIN)'
-      : errorMessage(error);
+    const why = reasons[errorCode(error) ?? ''] ?? errorMessage(error);
     return new SmartProxyError('admin-unreachable', `cannot reach the admin API at ${this.place}: ${why}`, {
       source: 'proxy',
       retryable: true,

@@ -41,7 +41,8 @@ function renewalOf({ ordering, nextAttemptAt, renewAt }: CertificateStatus): str
 }
 
 function commonName(subject: string | null): string | null {
-  return /^CN=(.*)$/m.exec(subject ?? '')?.[1] ?? null;
+  // Node writes names as RFC 4514 has them, where a comma has a backslash before it.
+  return /^CN=(.*)$/m.exec(subject ?? '')?.[1]?.replace(/\\(.)/g, '$1') ?? null;
 }
 
 function minute(date: string | null): string {

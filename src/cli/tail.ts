@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseCidr } from '../base/address.ts';
 import { SmartProxyError } from '../base/errors.ts';
 import { AddressSet } from '../base/prefix-trie.ts';
-import { type Initiator, reasonInitiators } from '../base/termination.ts';
+import { type Initiator, legalMoves, reasonInitiators } from '../base/termination.ts';
 import type { RecordSummary } from '../connection/record-summary.ts';
 import { durationWords, placeWords } from '../connection/story/words.ts';
 import { AdminClient } from './admin-client.ts';
@@ -86,6 +86,7 @@ function matcher(choice: TailChoice): (record: RecordSummary) => boolean {
   );
   checkWords('reason', reasons, Object.keys(reasonInitiators));
   checkWords('initiator', initiators, [...new Set<Initiator>(Object.values(reasonInitiators))]);
+  checkWords('phase', phases, Object.keys(legalMoves));
   const clients = listOf(choice.client);
   const wrong = clients?.find((client) => parseCidr(client) === undefined);
   if (wrong !== undefined) throw unusable('client', wrong, 'an address or a CIDR');

@@ -186,6 +186,12 @@ function isSamePlace(one: string, other: string): boolean {
   return listen !== undefined && formatAdminListen(listen) === one && !one.endsWith(':0');
 }
 
+const bridgeExamples = {
+  port: 'write a free port of this machine, such as 9440',
+  secretFile: 'write the path of a file that `openssl rand -hex 32` made, readable by both processes only',
+  admin: '',
+};
+
 /** The loopback bridge needs to know where the other process is, and how each proves itself. */
 function checkNetworkProxy(networkProxy: SmartProxyOptions['networkProxy']): Problem[] {
   const loopback = networkProxy?.bridge === 'loopback';
@@ -193,8 +199,12 @@ function checkNetworkProxy(networkProxy: SmartProxyOptions['networkProxy']): Pro
   return fields.flatMap((field) => {
     if ((networkProxy?.[field] !== undefined) === loopback) return [];
     const path = `networkProxy.${field}`;
-    if (loopback) return [{ path, message: "is missing: bridge 'loopback' needs it" }];
-    return networkProxy === undefined ? [] : [{ path, message: "needs bridge 'loopback'" }];
+    if (loopback)
+      return [{ path, message: "is missing: bridge 'loopback' needs it", instead: bridgeExamples[field] }];
+    if (networkProxy === undefined) return [];
+    return [
+      { path, message: "needs bridge 'loopback'", instead: "leave it out, or write bridge: 'loopback'" },
+    ];
   });
 }
 

@@ -11,6 +11,8 @@ interface Told {
   readonly story: string;
 }
 
+const notFound = 'is no target, nor a connection that lives or is among the last 1,000 that ended';
+
 /** What the other process says of a connection that was forwarded to it, or why it says nothing. */
 type ToldInside = Told | { readonly error: { readonly code: string; readonly message: string } };
 
@@ -28,7 +30,7 @@ export async function explainRunning(
   const known = assembly.manager.find(target) === undefined ? assembly.manager.broughtAs(target) : target;
   const connection = known === undefined ? undefined : assembly.manager.find(known);
   const query = connection === undefined ? parseExplainTarget(target, client) : queryOf(connection);
-  if (query === undefined) throw unreadableTarget(target);
+  if (query === undefined) throw unreadableTarget(target, notFound);
   const ports = new Map(assembly.listeners.all().map(({ key, port }) => [key, port]));
   const explanation = explainConnection(assembly.index, query, ports);
   if (connection === undefined) return explanation;

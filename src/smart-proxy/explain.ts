@@ -25,11 +25,11 @@ export function explain(
   return explainConnection(compileRoutes(resolved.routes), query);
 }
 
-/** What cannot be explained, and what to write instead. */
-export function unreadableTarget(target: string): SmartProxyError {
+/** What cannot be explained, and what to write instead. `what`: what it is not. */
+export function unreadableTarget(target: string, what = 'is no target'): SmartProxyError {
   return new SmartProxyError(
     'invalid-target',
-    `'${target.slice(0, 200)}' is no target (write https://a.test/x, tls://a.test:443, tcp://:5432, or the id of a connection of a running proxy)`,
+    `'${target.slice(0, 200)}' ${what} (write https://a.test/x, tls://a.test:443, tcp://:5432, or the id of a connection of a running proxy)`,
     { source: 'client' },
   );
 }

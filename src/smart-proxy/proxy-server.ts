@@ -243,10 +243,8 @@ export class ProxyServer extends ProxyEvents {
     if (read === undefined) {
       throw new SmartProxyError(
         'nothing-to-reload',
-        'there is no configuration file: use updateRoutes(routes)',
-        {
-          source: 'config',
-        },
+        'there is no configuration file to read again (start the command with --config FILE; a program calls updateRoutes(routes))',
+        { source: 'config' },
       );
     }
     return this.#serially(async () => {

@@ -260,6 +260,11 @@ test('with a token, nobody gets in without it', async () => {
     assert.equal(await status(wrong), 401, wrong);
   }
   assert.match((await call(server, 'GET', '/health')).headers['www-authenticate'] ?? '', /Bearer/);
+  const told = async (authorization?: string) =>
+    (await call(server, 'GET', '/health', authorization ? { headers: { authorization } } : {})).body.error
+      ?.message;
+  assert.match((await told()) ?? '', /send the token/);
+  assert.match((await told('Bearer wrong')) ?? '', /this is not the token/);
 });
 
 test('anywhere but on this machine a token is required', () => {

@@ -84,7 +84,10 @@ test('a damaged folder is an error that says what to do, and is left as it was',
 test('a state folder that cannot be used is an error', async (t) => {
   const workspace = Workspace.of(t, 'authority');
   workspace.write('state', 'a file in the way');
-  await assert.rejects(open(workspace.path('state')), { code: 'local-authority-unusable' });
+  await assert.rejects(open(workspace.path('state')), {
+    code: 'local-authority-unusable',
+    message: /ENOTDIR.* \(let this user write there, or write another stateDirectory\)$/,
+  });
   mkdirSync(workspace.path('taken', 'local-authority', 'something'), { recursive: true });
   await assert.rejects(open(workspace.path('taken')), {
     code: 'local-authority-unusable',

@@ -54,6 +54,9 @@ test('certificates tells where each is from, until when, when it is renewed, and
   const unknown = await call('renew', 'c.example');
   assert.deepEqual([unknown.code, /no certificate for "c\.example"/.test(unknown.err)], [1, true]);
   assert.equal((await call('renew')).code, 2);
+  await shown(await proxy.portOf('bad.example'), 'bad.example');
+  const local = /^bad\.example +local +SmartProxy local authority \([\w.-]+, \d{4}-\d\d-\d\d\) /m;
+  assert.match((await call()).out, local);
   await proxy.program.stop();
 });
 

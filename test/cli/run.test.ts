@@ -86,7 +86,7 @@ test('no file is needed: --from and --to', async (context) => {
   ]);
   assert.equal(await exchange(await proxy.portOf('tcp://127.0.0.1:0'), 'hello'), 'hello');
   proxy.signal('SIGHUP');
-  assert.match(String((await proxy.logs('reload-refused')).message), /no configuration file/);
+  assert.match(String((await proxy.logs('reload-refused')).message), /no configuration file.*--config FILE/);
 });
 
 test('a port that is taken ends with 1, and says which port and by whom', async (context) => {
@@ -140,6 +140,8 @@ test('commands steer a running instance', async (context) => {
   assert.match(await command('connections'), new RegExp(`^${id} +echo +127\\.0\\.0\\.1:\\d+`, 'm'));
   assert.equal(JSON.parse(await command('connections', id)).state, 'established');
   assert.equal(JSON.parse(await command('explain', id, '--json')).route, 'echo');
+  const unknown = await smartproxy(workspace, ['explain', `${id}0`, '--admin', admin]);
+  assert.deepEqual([unknown.code, /nor a connection that lives/.test(unknown.err)], [2, true]);
 
   const ended = new Promise((resolve) => held.once('close', resolve));
   assert.equal(await command('terminate', id), `ended ${id}\n`);

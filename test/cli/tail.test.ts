@@ -50,6 +50,20 @@ test('tail prints the newest endings, and then each as it happens', async (t) =>
   assert.match(lines[2] ?? '', /^\S+ blocked +proxy, routing +nobody +127\.0\.0\.1:\d+ {2}in \d out 0 /);
 });
 
+test('a word that nothing can be is refused, rather than waited for', async (t) => {
+  const { workspace, admin } = await start(t);
+  for (const args of [
+    ['tail', '--reason', 'refused'],
+    ['tail', '--initiator', 'me'],
+    ['tail', '--phase', 'half-close'],
+    ['connections', '--state', 'open'],
+  ]) {
+    const { code, err } = await smartproxy(workspace, args, { SMARTPROXY_ADMIN: admin });
+    assert.equal(code, 2, args.join(' '));
+    assert.match(err, args[1] === '--phase' ? /write one of accepted, .*half-closed/ : / one of /);
+  }
+});
+
 test('tail prints only what is asked for, as JSON where programs read', async (t) => {
   const { ports, tail } = await start(t);
   const blocked = tail('--reason', 'blocked,no-route', '--json');

@@ -306,6 +306,9 @@ test('the loopback bridge needs a port and a secret, and they need it', () => {
     problemsOf({ routes: [], networkProxy }, machine).map((problem) => problem.split(':')[0]);
   assert.deepEqual(found({ bridge: 'loopback' }), ['networkProxy.port', 'networkProxy.secretFile']);
   assert.deepEqual(found({ port: 1 }), ['networkProxy.port']);
+  const [noPort, noSecret] = problemsOf({ routes: [], networkProxy: { bridge: 'loopback' } }, machine);
+  assert.match(noPort!, /\(write a free port of this machine, such as 9440\)/);
+  assert.match(noSecret!, /openssl rand -hex 32/);
   const loopback = { bridge: 'loopback', port: 1, secretFile: '/s' } as const;
   assert.deepEqual(found(loopback), []);
   assert.deepEqual(found({ admin: { listen: '127.0.0.1:1' } }), ['networkProxy.admin']);

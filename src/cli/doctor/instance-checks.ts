@@ -126,8 +126,10 @@ function checkCertificate(
   now: number,
 ): Finding[] {
   const name = names.join(', ');
-  if (wrong !== null)
-    return [problem('certificates', `${name}: ${wrong}`, 'smartproxy connections --ended tells whom it met')];
+  if (wrong !== null) {
+    const told = source === 'auto' ? 'when it is tried again' : 'which one serves meanwhile';
+    return [problem('certificates', `${name}: ${wrong}`, `smartproxy certificates tells ${told}`)];
+  }
   if (validTo === null) return [];
   const leftMs = Date.parse(validTo) - now;
   const message = `the certificate for ${name} (${source}) is valid for ${durationWords(Math.max(0, leftMs))}`;
