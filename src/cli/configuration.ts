@@ -30,7 +30,7 @@ export function configurationSource(choice: ConfigurationChoice, folder = cwd())
   throw new SmartProxyError(
     'no-configuration',
     'there is no smartproxy.config.{ts,mts,js,mjs,json,yaml,yml} in this folder ' +
-      '(write one, name another with --config FILE, or use --from tls://a.test:8443 --to tcp://127.0.0.1:9443)',
+      '(write one, or name another with --config FILE; smartproxy run takes --from https://app.localhost:8443 --to http://127.0.0.1:3000 too)',
     { source: 'config' },
   );
 }

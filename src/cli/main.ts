@@ -4,11 +4,7 @@ import { processTerminal } from './terminal.ts';
 // A reader that leaves early (`smartproxy connections | head`) is no failure.
 process.stdout.on('error', () => {});
 
-const longRunning = new Set(['run', 'demo']);
-const args = process.argv.slice(2);
-
-void runCommand(args, processTerminal).then((code) => {
-  process.exitCode = code;
-  // Whatever a configuration's own program left behind must not keep a proxy that has ended.
-  if (longRunning.has(args[0] ?? '')) process.exit();
+void runCommand(process.argv.slice(2), processTerminal).then((code) => {
+  // Whatever a configuration's own program left behind, such as a timer, must not keep a command that is done.
+  process.stdout.write('', () => process.exit(code));
 });

@@ -39,10 +39,14 @@ function addRunning(program: Command): void {
   withConfiguration(runs)
     .option(
       '--from <url>',
-      'listen here: tls://a.test:8443 (passthrough by name) or tcp://:5432; may repeat',
+      'listen here: https://app.localhost:8443, http://:8080, tls://a.test:8443 (passthrough by name) or tcp://:5432; may repeat',
       collect,
     )
-    .option('--to <url>', 'forward there: tcp://127.0.0.1:9443 or unix:/path; one for each --from', collect)
+    .option(
+      '--to <url>',
+      'forward there: http://127.0.0.1:3000, tcp://127.0.0.1:9443 or unix:/path; one for each --from',
+      collect,
+    )
     .option('--admin <where>', 'where the admin API listens: 127.0.0.1:9901 or unix:/path')
     .option('--no-admin', 'no admin API')
     .action(async (choice) => (await import('./run.ts')).run(asRunChoice(choice)));

@@ -1,6 +1,7 @@
 import { systemClock } from '../base/clock.ts';
-import { errorMessage } from '../base/errors.ts';
+import { errorMessage, SmartProxyError } from '../base/errors.ts';
 import { createProcessLogger, type ProcessLogger } from '../base/logger-pino.ts';
+import { parseAdminListen } from '../config/admin-listen.ts';
 import { defaultAdminListen, processEnvironment } from '../config/environment.ts';
 import { type ConfigurationChoice, configurationSource } from './configuration.ts';
 import { serve } from './serve.ts';
@@ -15,6 +16,10 @@ export const newestTestedNode = 26;
 
 /** `smartproxy run`: until a signal or a drain ends it. Rejects where it cannot start. */
 export async function run(choice: RunChoice): Promise<void> {
+  if (choice.admin && parseAdminListen(choice.admin) === undefined) {
+    const message = `--admin ${choice.admin}: write an address and a port such as 127.0.0.1:9901, or unix:/path`;
+    throw new SmartProxyError('usage', message, { source: 'config' });
+  }
   const source = configurationSource(choice);
   const environment = processEnvironment(defaultAdminListen());
   await withLog(async (log) => {

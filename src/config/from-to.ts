@@ -44,6 +44,7 @@ export function fromTo(pairs: readonly Pair[]): SmartProxyOptions {
 }
 
 const example = 'write --from tls://a.test:8443 --to tcp://127.0.0.1:9443';
+const httpExample = 'write --from https://app.localhost:8443 --to http://127.0.0.1:3000';
 
 function readFrom(text: string, problems: Problem[]): Match {
   const report = (message: string, instead: string) =>
@@ -52,8 +53,7 @@ function readFrom(text: string, problems: Problem[]): Match {
   if (place === undefined) return { ports: 0 };
   const { scheme, host } = place;
   const port = place.port ?? defaultPorts[scheme];
-  if (scheme !== 'tcp' && defaultPorts[scheme] === undefined)
-    report(`'${scheme}' is no scheme`, 'write https://, http://, tls:// or tcp://');
+  if (!isKnown(scheme)) report(`'${scheme}' is no scheme`, 'write https://, http://, tls:// or tcp://');
   else if (port === undefined) report('has no port', 'write one, as in tcp://:5432');
   else {
     const match: Match = { ports: port, ...(scheme === 'http' && { protocol: 'http' }) };
@@ -88,11 +88,11 @@ function readTo({ from, to }: Pair, problems: Problem[]): ForwardAction {
   if (to.startsWith('unix:/')) {
     return forward({ socket: to.slice('unix:'.length).replace(/^\/\/(?=\/)/, '') });
   }
-  const place = readPlace(to, report);
+  const place = readPlace(to, report, isHttp(scheme) ? httpExample : example);
   if (place === undefined) return forward({ socket: '/' });
   const { host } = place;
   const port = place.port ?? (place.scheme === 'tls' ? undefined : defaultPorts[place.scheme]);
-  if (!speaks(scheme, place.scheme))
+  if (isKnown(scheme) && !speaks(scheme, place.scheme))
     report(`'${place.scheme}' is not what ${scheme}:// is sent to`, alternatives(scheme));
   else if (host === '') report('has no host', `write one, as in ${place.scheme}://127.0.0.1:9443`);
   else if (port === undefined || port === 0)
@@ -106,6 +106,10 @@ function readTo({ from, to }: Pair, problems: Problem[]): ForwardAction {
 function encrypted(target: Target, fromTls: boolean): ForwardAction {
   if (!fromTls) return { type: 'forward', target: { ...target, tls: {} } };
   return { type: 'forward', target, tls: { mode: 'terminate-and-reencrypt' } };
+}
+
+function isKnown(scheme: string): boolean {
+  return scheme === 'tcp' || Object.hasOwn(defaultPorts, scheme);
 }
 
 function isHttp(scheme: string): boolean {
@@ -122,13 +126,17 @@ function alternatives(from: string): string {
   return from === 'tls' ? 'write tcp://, tls:// or unix:/path' : 'write tcp:// or unix:/path';
 }
 
-function readPlace(text: string, report: (message: string, instead: string) => void): Place | undefined {
+function readPlace(
+  text: string,
+  report: (message: string, instead: string) => void,
+  instead = example,
+): Place | undefined {
   const match = /^([a-z][a-z0-9+.-]*):\/\/(?:\[([^\]]*)\]|([^:/?#@[\]]*))(?::(\d{1,5}))?(\/?)(.*)$/i.exec(
     text,
   );
   const scheme = match?.[1]?.toLowerCase();
   if (match === null || scheme === undefined || match[6] !== '' || Number(match[4] ?? 0) > 65_535) {
-    report('is not SCHEME://HOST:PORT', example);
+    report('is not SCHEME://HOST:PORT', instead);
     return undefined;
   }
   return {

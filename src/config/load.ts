@@ -76,12 +76,21 @@ async function runProgram(file: string, text: string): Promise<unknown> {
     exported = ((await import(url.href)) as { default?: unknown }).default;
     if (typeof exported === 'function') exported = await exported();
   } catch (error) {
-    throw failure(file, `failed while it ran: ${errorMessage(error)}`, { cause: error });
+    const instead = placeIn(file, error);
+    throw failure(file, `failed while it ran: ${errorMessage(error)}`, { instead, cause: error });
   }
   if (exported === undefined) {
     throw failure(file, 'has no default export', { instead: 'write export default defineConfig({ ... })' });
   }
   return exported;
+}
+
+/** Where in the program it failed. Of JavaScript that cannot be parsed an error does not say it. */
+function placeIn(file: string, error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? '') : '';
+  const after = stack.split(resolve(file), 2)[1] ?? '';
+  const line = /^(?:\?version=[0-9a-f]+)?:(\d+)/.exec(after)?.[1];
+  return line === undefined ? `node --check ${file} may show where` : `look at line ${line}`;
 }
 
 function failure(

@@ -91,6 +91,14 @@ test('check says that a configuration is valid, or every problem with its path',
   assert.equal(findings.problems.length, lines.length);
 });
 
+test('what a program leaves behind keeps no command', { timeout: 30_000 }, async (context) => {
+  const workspace = Workspace.of(context, 'timer');
+  const timer = 'setInterval(() => {}, 1_000);\n';
+  const file = workspace.write('proxy.mjs', `${timer}export default { routes: [] };`);
+  assert.equal((await smartproxy(workspace, ['check', '--config', file])).code, 0);
+  assert.equal((await smartproxy(workspace, ['explain', 'tcp://:1', '--config', file])).code, 0);
+});
+
 test('explain answers from the configuration, without starting anything', async (context) => {
   const workspace = Workspace.of(context, 'explain');
   const config = workspace.write('proxy.yaml', valid);

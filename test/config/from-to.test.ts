@@ -147,6 +147,14 @@ test('what is wrong is told for each argument, all at once', () => {
     problems({ from: 'tls://a..b:1', to: 'tcp://a:99999' }),
     /'a\.\.b' is no name.*\n.*is not SCHEME/,
   );
+  assert.equal(
+    problems({ from: 'ftp://a:1', to: 'http://b:1' }),
+    "--from ftp://a:1: 'ftp' is no scheme (write https://, http://, tls:// or tcp://)",
+  );
+  assert.match(
+    problems({ from: 'https://a.test', to: '127.0.0.1:3000' }),
+    /--from https:\/\/app\.localhost:8443 --to http:\/\/127\.0\.0\.1:3000\)$/,
+  );
   const pair = { from: 'tcp://:1', to: 'tcp://a:1' };
   assert.equal(problems(pair, pair), '--from tcp://:1: is given twice (give each once)');
 });

@@ -143,7 +143,7 @@ test('a program that changed is run again, one that did not is the same', async 
 test('a program that fails, or exports nothing, is told so', async () => {
   assert.match(
     await messageOf('k.mjs', 'throw new Error("no luck");'),
-    /^k\.mjs: failed while it ran: no luck/,
+    /^k\.mjs: failed while it ran: no luck \(look at line 1\)/,
   );
   assert.match(
     await messageOf('l.mjs', 'export default () => { throw new Error("late"); };'),
@@ -153,5 +153,12 @@ test('a program that fails, or exports nothing, is told so', async () => {
     await messageOf('m.mjs', 'export const routes = [];'),
     /has no default export \(write export default/,
   );
-  assert.match(await messageOf('n.mjs', 'export default {'), /^n\.mjs: failed while it ran: /);
+  assert.match(
+    await messageOf('n.mjs', 'export default {'),
+    /^n\.mjs: failed while it ran: .*\(node --check .*n\.mjs may show where\)/,
+  );
+  assert.match(
+    await messageOf('o.ts', 'export default {\n  routes: [ }'),
+    /^o\.ts: failed while it ran: .*\(look at line 2\)/,
+  );
 });
