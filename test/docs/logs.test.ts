@@ -3,12 +3,21 @@ import { globSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 const page = readFileSync('docs/logs.md', 'utf8');
-const rows = new Map(
-  [...page.matchAll(/^\| `([a-z-]+)` \| (debug|info|warn|error) \|/gm)].map(([, event, level]) => [
-    event,
-    level,
-  ]),
-);
+const lines = [...page.matchAll(/^\| `([a-z-]+)` \| (debug|info|warn|error) \|/gm)];
+const rows = new Map(lines.map(([, event, level]) => [event, level]));
+
+test('what is documented is documented once', () => {
+  const events = lines.map(([, event]) => event);
+  const steps = [...page.slice(page.indexOf('## The trail')).matchAll(/^\| `([a-z-]+)`/gm)].map(
+    ([, what]) => what,
+  );
+  assert.ok(steps.length > 15);
+  for (const words of [events, steps])
+    assert.deepEqual(
+      words.filter((word, index) => words.indexOf(word) !== index),
+      [],
+    );
+});
 
 /** Each event that the source logs, with its levels. */
 function logged(): Map<string, Set<string>> {
