@@ -5,6 +5,7 @@ import net from 'node:net';
 import { test } from 'node:test';
 import { checkConfiguration } from '../../src/cli/doctor/configuration-checks.ts';
 import type { Finding } from '../../src/cli/doctor/finding.ts';
+import { checkKernelForwarding } from '../../src/cli/doctor/kernel-forwarding.ts';
 import { checkMachine, type Machine } from '../../src/cli/doctor/machine.ts';
 import { processEnvironment } from '../../src/config/environment.ts';
 import { resolveOptions } from '../../src/config/resolve.ts';
@@ -124,6 +125,45 @@ test('doctor finds a port that is taken, and by whom, and ends with 1', async (t
   const broken = await smartproxy(workspace, ['doctor', '--config', file]);
   assert.equal(broken.code, 1);
   assert.match(broken.out, /^problem {2}configuration +.*proxy\.json: routes\[0\]/m);
+});
+
+test('doctor tells that the other process of a bridge is missing', async (t) => {
+  const workspace = Workspace.of(t, 'bridge');
+  const port = await freePort();
+  const secretFile = workspace.write('secret', 'x'.repeat(64));
+  const resolved = (file: string) =>
+    resolveOptions(
+      {
+        routes: [],
+        networkProxy: { bridge: 'loopback', port, secretFile: file },
+        stateDirectory: workspace.folder,
+      },
+      processEnvironment(),
+    ).options;
+  const levels = async (file = secretFile) =>
+    of(
+      await checkConfiguration(resolved(file), { descriptorLimit: 20_000, now: Date.now(), ownPid: null }),
+      'bridge',
+    );
+  assert.deepEqual(await levels(), ['ok', 'problem']);
+  const server = net.createServer().listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  assert.deepEqual(await levels(), ['ok', 'ok']);
+  assert.deepEqual(await levels(workspace.path('no-such')), ['problem', 'ok']);
+  server.close();
+});
+
+test('doctor asks for forwarding only where a route needs it', async () => {
+  const forwarding = async (host: string, manageSysctls = false) => {
+    const action = { type: 'forward', engine: 'nftables', target: { host, port: 1 } } as const;
+    const routes = [{ name: 'kernel', match: { ports: 5432 }, action }];
+    const { options } = resolveOptions({ routes, nftables: { manageSysctls } }, processEnvironment());
+    return of(await checkKernelForwarding(options), 'ip-forward');
+  };
+  assert.deepEqual(await forwarding('127.0.0.1'), ['ok']);
+  assert.deepEqual(await forwarding('192.0.2.1', true), []);
+  const forwards = readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim() === '1';
+  assert.deepEqual(await forwarding('192.0.2.1'), [forwards ? 'ok' : 'problem']);
 });
 
 test('doctor looks at the running instance, and its bundle has what helps, without secrets', async (t) => {

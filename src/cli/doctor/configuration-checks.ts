@@ -8,6 +8,7 @@ import type { ResolvedCertificate, ResolvedOptions, ResolvedRoute } from '../../
 import { durationWords, grouped } from '../../connection/story/words.ts';
 import { compileRoutes } from '../../routing/route-index.ts';
 import { portHolder } from '../../smart-proxy/port-holder.ts';
+import { checkBridge } from './bridge-checks.ts';
 import { type Finding, note, ok, problem, warning } from './finding.ts';
 
 const dayMs = 86_400_000;
@@ -27,6 +28,7 @@ export async function checkConfiguration(
     ...(await checkPorts(options, ownPid)),
     ...(await checkCertificates(options.routes, now)),
     checkState(options.stateDirectory),
+    ...(await checkBridge(options.networkProxy)),
   ];
 }
 

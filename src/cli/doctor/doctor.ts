@@ -35,7 +35,7 @@ export async function doctor(choice: DoctorChoice, terminal: Terminal): Promise<
       ? []
       : [
           ...(await checkConfiguration(read.options, { ...machine, ownPid: running?.instance.pid ?? null })),
-          ...(await checkKernelForwarding(read.options.routes, machine.sysctl)),
+          ...(await checkKernelForwarding(read.options)),
         ]),
     ...(running === null ? away : checkInstance(running, machine.now)),
   ];

@@ -1,21 +1,28 @@
 import { errorCode, errorMessage } from '../../base/errors.ts';
-import type { ResolvedRoute } from '../../config/resolved.ts';
+import { silentLogger } from '../../base/logger.ts';
+import { isKernelRoute, type KernelRoute } from '../../config/kernel-route.ts';
+import type { ResolvedOptions } from '../../config/resolved.ts';
 import { listed } from '../../nftables/nft-command.ts';
+import { checkForwarding } from '../../nftables/requirements.ts';
 import { runProgram } from '../../nftables/run-program.ts';
-import { type Finding, ok, problem, warning } from './finding.ts';
+import { type Finding, ok, problem } from './finding.ts';
 
 /** Whether the kernel can forward, where a route asks for it. */
-export async function checkKernelForwarding(
-  routes: readonly ResolvedRoute[],
-  sysctl: (name: string) => string | undefined,
-): Promise<Finding[]> {
-  const asking = routes.filter(({ action }) => action.type === 'forward' && action.engine === 'nftables');
+export async function checkKernelForwarding({ routes, nftables }: ResolvedOptions): Promise<Finding[]> {
+  const asking = routes.filter(isKernelRoute);
   if (asking.length === 0) return [];
   return [
     await attempt('nftables', 'nft can be run, and may change rules', () => listed(['tables'])),
     await attempt('conntrack', 'conntrack is there', () => runProgram('conntrack', ['--version'])),
-    checkForwarding(sysctl('net.ipv4.ip_forward')),
+    // Otherwise the start sets what is missing.
+    ...(nftables.manageSysctls ? [] : [await checkSettings(asking)]),
   ];
+}
+
+/** As a start does, which would be refused. */
+function checkSettings(routes: readonly KernelRoute[]): Promise<Finding> {
+  const check = async () => checkForwarding(routes, false, silentLogger);
+  return attempt('ip-forward', 'the kernel forwards where a route needs it to', check);
 }
 
 async function attempt(check: string, message: string, work: () => Promise<unknown>): Promise<Finding> {
@@ -25,13 +32,4 @@ async function attempt(check: string, message: string, work: () => Promise<unkno
   } catch (error) {
     return problem(check, errorMessage(error), `see ${errorCode(error) ?? 'nftables'} in docs/errors.md`);
   }
-}
-
-function checkForwarding(value: string | undefined): Finding {
-  if (value === '1') return ok('ip-forward', 'the kernel forwards packets');
-  return warning(
-    'ip-forward',
-    'the kernel forwards no packets to other machines',
-    'sysctl -w net.ipv4.ip_forward=1',
-  );
 }
