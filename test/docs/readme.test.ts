@@ -19,6 +19,19 @@ function snippets(language: string): string[] {
   );
 }
 
+describe('the package', () => {
+  it('has the pages that its pages lead to', () => {
+    const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { files: string[] };
+    const pages = files.filter((file) => /^docs\/.*\.md$/.test(file));
+    assert.ok(pages.length > 5);
+    for (const page of pages) {
+      const text = readFileSync(join(root, page), 'utf8');
+      for (const [, other = ''] of text.matchAll(/\]\(([a-z-]+\.md)[#)]/g))
+        assert.ok(files.includes(`docs/${other}`), `${page} leads to ${other}`);
+    }
+  });
+});
+
 describe('the README', () => {
   it('shows a configuration file that is right', async (t) => {
     const workspace = Workspace.of(t, 'readme');
