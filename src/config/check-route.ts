@@ -19,6 +19,7 @@ function checkConnections(route: Route, path: string): Findings {
   const findings: Findings = { problems: checkHttp(route, path), warnings: [] };
   checkProtocol(route, path, findings.problems);
   checkNames(route, path, findings.warnings);
+  checkPassthrough(route, path, findings.warnings);
   return findings;
 }
 
@@ -87,6 +88,19 @@ function checkNames({ match, action }: Route, path: string, warnings: Problem[])
         message: `${domain} also matches names with more labels, which a wildcard certificate does not cover`,
       });
     }
+  }
+}
+
+/** What SmartProxy would do in a handshake that it takes no part in, such as asking for certificates. */
+function checkPassthrough({ action }: Route, path: string, warnings: Problem[]): void {
+  if (!('tls' in action) || action.tls === undefined || !isPassthrough(action)) return;
+  for (const field of ['certificate', 'clientAuth', 'alpn', 'minVersion'] as const) {
+    if (action.tls[field] === undefined) continue;
+    warnings.push({
+      path: `${path}.action.tls.${field}`,
+      message: 'has no effect where TLS is passed through: the handshake is the target’s',
+      instead: "leave it out, or write mode: 'terminate'",
+    });
   }
 }
 

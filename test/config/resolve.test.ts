@@ -260,6 +260,17 @@ test('a bound that is off is warned about', () => {
   );
 });
 
+test('what a handshake of the target cannot heed is warned of', () => {
+  const target = { host: '127.0.0.1', port: 1 };
+  const tls = { mode: 'passthrough', certificate: 'local', clientAuth: { ca: '/ca.pem' } } as const;
+  const found = warningsOf({ routes: [route({ action: { type: 'forward', target, tls } })] });
+  assert.deepEqual(
+    found.map((text) => text.split(':')[0]),
+    ['routes[0].action.tls.certificate', 'routes[0].action.tls.clientAuth'],
+  );
+  assert.match(found[0]!, /no effect where TLS is passed through/);
+});
+
 test('a wildcard whose certificate covers one label is warned about, and an address as a name', () => {
   const action = { ...route().action, tls: { mode: 'terminate' } } as Route['action'];
   assert.equal(
