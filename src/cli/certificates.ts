@@ -91,7 +91,9 @@ function describe({ imported, skipped }: ImportReport, directory: string): strin
   const lines = [
     ...imported.map(({ name, validTo, file }) => `${name}: valid until ${validTo} (${file})`),
     ...skipped.map(({ file, why }) => `skipped ${file}: ${why}`),
-    `${imported.length} imported into ${directory}; a running instance takes them up within minutes, or at once with smartproxy reload`,
+    imported.length === 0
+      ? `nothing was imported into ${directory}: no chain that is new has its key beside it`
+      : `${imported.length} imported into ${directory}; a running instance takes them up within minutes, or at once with smartproxy reload`,
   ];
   return `${lines.join('\n')}\n`;
 }

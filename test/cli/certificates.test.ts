@@ -106,6 +106,8 @@ test('import takes over what another program ordered, and a reload is enough to 
   const again = JSON.parse((await run(workspace.path('certbot'), '--config', file, '--json')).out);
   assert.deepEqual(again.imported, []);
   assert.match(again.skipped.at(-1).why, /the store has one that is valid for as long/);
+  const twice = await run(workspace.path('certbot'), '--config', file);
+  assert.match(twice.out, /\nnothing was imported into .*: no chain that is new/);
   const nowhere = await run(workspace.path('nowhere'), '--directory', workspace.path('elsewhere'));
   assert.deepEqual([nowhere.code, /cannot import .*nowhere: ENOENT/.test(nowhere.err)], [2, true]);
   await proxy.program.stop();
