@@ -24,6 +24,7 @@ function createProgram(terminal: Terminal, setCode: (code: ExitCode) => void): C
     .description('An edge proxy that tells why each connection ended.')
     .version(packageVersion(), '--version', 'print the version')
     .helpOption('-h, --help', 'print how a command is used')
+    .showHelpAfterError('(--help tells how it is used)')
     .configureOutput({ writeOut: terminal.out, writeErr: terminal.err })
     .exitOverride();
   addRunning(program);

@@ -1,3 +1,4 @@
+import { normalizeAddress } from '../base/address.ts';
 import { SmartProxyError } from '../base/errors.ts';
 import { processEnvironment } from '../config/environment.ts';
 import { resolveOptions } from '../config/resolve.ts';
@@ -19,6 +20,10 @@ export function explain(
   target: string,
   { client }: { client?: string } = {},
 ): Explanation {
+  if (client !== undefined && normalizeAddress(client) === undefined) {
+    const message = `'${client.slice(0, 200)}' is no client (write an address such as 192.0.2.1)`;
+    throw new SmartProxyError('invalid-target', message, { source: 'client' });
+  }
   const resolved = resolveOptions(options, processEnvironment()).options;
   const query = parseExplainTarget(target, client);
   if (query === undefined) throw unreadableTarget(target);

@@ -108,6 +108,11 @@ test('explain answers from the configuration, without starting anything', async 
   assert.match(told.out, /^rest +lost /m);
   const json = await smartproxy(workspace, ['explain', 'tls://b.test:8443', '--config', config, '--json']);
   assert.equal((JSON.parse(json.out) as { route: string }).route, 'rest');
+  const nobody = ['explain', 'tls://a.test:8443', '--client', 'me', '--config', config];
+  assert.match((await smartproxy(workspace, nobody)).err, /^'me' is no client \(write an address/);
+  const mistyped = await smartproxy(workspace, ['explain', 'tls://a.test:8443', '--clients', '::1']);
+  assert.equal(mistyped.code, 2);
+  assert.match(mistyped.err, /unknown option '--clients'[\s\S]*--client\?[\s\S]*--help tells how/);
   const nonsense = await smartproxy(workspace, ['explain', 'ftp://x', '--config', config]);
   assert.equal(nonsense.code, 2);
   assert.match(nonsense.err, /ftp:\/\/x/);
