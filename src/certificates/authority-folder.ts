@@ -24,7 +24,15 @@ export interface AuthorityFolderOptions {
   log: Logger;
 }
 
-const notPermitted: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'ENOTDIR']);
+/** On a file system that is read-only Node's recursive mkdir says ENOENT. */
+const notPermitted: ReadonlySet<string> = new Set([
+  'EACCES',
+  'EPERM',
+  'EROFS',
+  'ENOENT',
+  'ENOSPC',
+  'ENOTDIR',
+]);
 
 const warnedBeforeExpiryMs = 30 * 86_400_000;
 

@@ -109,6 +109,12 @@ function listenError(spec: ListenerSpec, cause: NodeJS.ErrnoException): SmartPro
         `cannot listen on ${where}: not allowed (grant CAP_NET_BIND_SERVICE, or use a port from 1024)`,
         { source: 'proxy', cause },
       );
+    case 'EADDRNOTAVAIL':
+      return new SmartProxyError(
+        'listen-failed',
+        `cannot listen on ${where}: this machine has no such address (write one that it has, or leave match.address out)`,
+        { source: 'proxy', retryable: true, cause },
+      );
     default:
       return new SmartProxyError('listen-failed', `cannot listen on ${where}: ${cause.message}`, {
         source: 'proxy',

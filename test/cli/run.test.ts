@@ -89,6 +89,14 @@ test('no file is needed: --from and --to', async (context) => {
   assert.match(String((await proxy.logs('reload-refused')).message), /no configuration file.*--config FILE/);
 });
 
+test('an address that this machine does not have ends with 1, and says what to write', async (context) => {
+  const workspace = Workspace.of(context, 'address');
+  const args = ['run', '--from', 'tcp://192.0.2.77:5432', '--to', 'tcp://192.0.2.1:1', '--no-admin'];
+  const { code, err } = await smartproxy(workspace, args);
+  assert.equal(code, 1);
+  assert.match(err, /192\.0\.2\.77, port 5432: this machine has no such address \(write one that it has/);
+});
+
 test('a port that is taken ends with 1, and says which port and by whom', async (context) => {
   const workspace = Workspace.of(context, 'taken');
   const echo = await startEcho(workspace);
