@@ -11,6 +11,8 @@ export class FloodWatch {
   readonly #overhead: FloodBudget;
   /** Bytes of heads and bodies since the last look. */
   #useful = 0;
+  /** Bytes of streams that are over which may be on their way. */
+  #mayCome = 0;
   #readBefore = 0;
   #writtenBefore = 0;
   #unreadBefore = 0;
@@ -37,6 +39,18 @@ export class FloodWatch {
   /** Bytes that were worth reading. */
   useful(bytes: number): void {
     this.#useful += bytes;
+  }
+
+  /** A stream is over, of which the client may send so much before it hears of it. */
+  mayCome(bytes: number): void {
+    this.#mayCome += bytes;
+  }
+
+  /** Bytes of a stream that is over. They are worth nothing, and nobody is to blame for those that were to be expected. */
+  late(bytes: number): void {
+    const expected = Math.min(bytes, this.#mayCome);
+    this.#mayCome -= expected;
+    this.#useful += expected;
   }
 
   /** False: too many bytes came that nothing has counted. `unread` bytes of bodies wait at present. */

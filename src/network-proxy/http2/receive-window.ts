@@ -15,6 +15,11 @@ export class ReceiveWindow {
     this.#left = size;
   }
 
+  /** What may still come. */
+  get left(): number {
+    return this.#left;
+  }
+
   /** False: so much was not allowed. */
   use(bytes: number): boolean {
     this.#left -= bytes;

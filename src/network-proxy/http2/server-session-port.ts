@@ -15,6 +15,9 @@ export interface ServerSessionPort {
   received(bytes: number): void;
   sent(): void;
   answering(change: 1 | -1): void;
-  /** `cut`: by the client, or because it broke a rule. */
-  streamOver(streamId: number, cut: boolean): void;
+  /**
+   * @param cut by the client, or because it broke a rule
+   * @param mayCome bytes that the client may send before it hears of it
+   */
+  streamOver(streamId: number, cut: boolean, mayCome: number): void;
 }

@@ -171,7 +171,10 @@ export class ServerSession implements ConnectionOwner, TransportListener, PeerLi
     // A stream that waits does not stop the others.
     this.#window.take(frameBytes);
     const stream = this.#streams.get(id);
-    if (stream === undefined) return this.#forNobody(id);
+    if (stream === undefined) {
+      this.#floods.late(frameBytes);
+      return this.#forNobody(id);
+    }
     const error = stream.dataCame(bytes, loan, frameBytes, ended);
     if (error !== null) stream.cut(error, false);
   }
@@ -275,9 +278,10 @@ export class ServerSession implements ConnectionOwner, TransportListener, PeerLi
     this.record.joined = this.#answering > 0;
   }
 
-  streamOver(id: number, cut: boolean): void {
+  streamOver(id: number, cut: boolean, mayCome: number): void {
     this.#streams.delete(id);
     if (this.#over) return;
+    this.#floods.mayCome(mayCome);
     if (cut && !this.#floods.streamGivenUp()) return this.#abused('too many streams were given up');
     if (this.#streams.size > 0) return;
     if (this.#leaving !== null) this.#end({ reason: this.#leaving });

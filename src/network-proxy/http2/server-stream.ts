@@ -329,11 +329,10 @@ export class ServerStream implements ClientStream, BodyOwner, AnswerOwner, Tunne
     this.#listener = null;
     if (this.#answering) this.#session.answering(-1);
     this.#writer.stop();
+    this.#session.received(this.#body.unread);
     this.#body.stop();
     this.#tunnel?.over();
-    // What the client had sent before it could know is for nobody.
-    if (!this.#clientEnded) this.#session.received(streamWindowBytes);
-    this.#session.streamOver(this.id, cut);
+    this.#session.streamOver(this.id, cut, this.#clientEnded ? 0 : this.#window.left);
   }
 
   /** @internal Called about once a second: a client that takes or brings nothing any more loses its stream only. */

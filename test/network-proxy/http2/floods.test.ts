@@ -131,3 +131,48 @@ test('what browsers and gRPC do in bursts is no flood', async () => {
   await stage.close();
   await backend.close();
 });
+
+// F1
+test('bodies that come after their requests were answered are no flood, as long as they were allowed', async () => {
+  const clock = new SkippingClock();
+  const backend = await Backend.http1((_, response) => response.end('ok'));
+  const { port } = backend;
+  await backend.close();
+  const stage = await Http2Stage.open({ clock, route: routeTo(forward([target(port)])) });
+  const client = new FrameClient(stage.port);
+  const streams = Array.from({ length: 16 }, (_, index) => 1 + 2 * index);
+  const post = plainHead([...getRequest].map(([name, value]) => [name, name === ':method' ? 'POST' : value]));
+  for (const stream of streams) client.send(frame(1, 4, stream, post));
+  await eventually('every request is answered', () => client.resets.size === streams.length);
+  const [record] = stage.records;
+  const inspected = async (): Promise<void> => {
+    for (let look = 0; look < 3; look++) {
+      clock.skip(1_100);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  await inspected();
+  const body = frame(0, 0, 1, Buffer.alloc(16_000));
+  const sendBodies = async (count: number): Promise<void> => {
+    const before = record!.client.bytesRead;
+    const bodies = Array.from({ length: count }, (_, index) => {
+      const bytes = Buffer.from(body);
+      bytes.writeUInt32BE(streams[index % streams.length]!, 5);
+      return bytes;
+    });
+    client.send(...bodies);
+    const isRead = () =>
+      record!.client.bytesRead - before >= count * body.length || record!.termination !== null;
+    await eventually('all of it is read', isRead);
+    await inspected();
+  };
+  // A window of 256 KiB each: 16 of its frames.
+  await sendBodies(8 * streams.length);
+  await sendBodies(8 * streams.length);
+  assert.deepEqual([client.goaways, record!.termination], [[], null]);
+  await sendBodies(8 * streams.length);
+  await eventually('what was never allowed is too much', () => record!.termination !== null);
+  assert.equal(record!.termination?.reason, 'protocol-abuse');
+  await eventually('the client is closed', () => client.closed);
+  await stage.close();
+});
