@@ -2,10 +2,12 @@ import type { Composition, Transport } from '../../base/transport.ts';
 import { copyBytes } from '../http1/bytes.ts';
 import { PlainComposition } from '../http1/plain-composition.ts';
 import { frameFlags, frameHeadBytes, frameTypes, maxFrameBytes } from './frames.ts';
+import { putTableSizeOfNone } from './hpack/encoder.ts';
 
 /** Writes frames to a connection. They are put together in its own memory, and go out with others of the same turn. */
 export class FrameWriter {
   readonly #out: Composition;
+  #table: 'unused' | 'to-be-given-up' | 'given-up' = 'unused';
   /** The connection had enough: what can wait should, until it has drained. */
   full = false;
 
@@ -60,12 +62,21 @@ export class FrameWriter {
     this.#commit();
   }
 
+  /** The client wants a smaller table than both have from the beginning: the next head must say that it is (RFC 7541 §4.2). */
+  giveUpTable(): void {
+    if (this.#table === 'unused') this.#table = 'to-be-given-up';
+  }
+
   /** A head that `put` writes by HPACK. */
   head(stream: number, ended: boolean, put: (out: Composition) => void): void {
     const out = this.#out;
     const begun = out.length;
     out.reserve(frameHeadBytes);
     out.end += frameHeadBytes;
+    if (this.#table === 'to-be-given-up') {
+      this.#table = 'given-up';
+      putTableSizeOfNone(out);
+    }
     put(out);
     const length = out.length - begun - frameHeadBytes;
     if (length <= maxFrameBytes) {

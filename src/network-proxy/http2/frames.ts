@@ -20,6 +20,9 @@ export const frameHeadBytes = 9;
 /** SETTINGS_MAX_FRAME_SIZE as it is from the beginning: we neither read nor write larger ones. */
 export const maxFrameBytes = 16_384;
 
+/** SETTINGS_HEADER_TABLE_SIZE as it is from the beginning. */
+export const firstTableBytes = 4096;
+
 /** SETTINGS_INITIAL_WINDOW_SIZE as it is from the beginning, and the connection's window. */
 export const firstWindowBytes = 65_535;
 
@@ -27,6 +30,7 @@ export const mostWindowBytes = 2 ** 31 - 1;
 
 /** Identifiers of SETTINGS (§6.5.2, RFC 8441 §3). */
 export const settingIds = {
+  headerTableSize: 1,
   enablePush: 2,
   maxConcurrentStreams: 3,
   initialWindowSize: 4,

@@ -15,6 +15,8 @@ export interface PeerListener {
   onWindow(stream: number, bytes: number): void;
   /** The window that streams begin with. */
   onInitialWindow(bytes: number): void;
+  /** What our heads may refer back to. */
+  onTableSize(bytes: number): void;
   onSettings(): void;
   onPing(payload: Buffer): void;
   onGoaway(code: number): void;
@@ -191,13 +193,17 @@ export class PeerFrames implements FrameTaker {
     if (isAck ? start !== end : (end - start) % settingBytes !== 0) return this.#onWrongSize();
     this.#listener.onIdleFrame();
     if (isAck) return;
+    let initialWindow = -1;
     for (let at = start; at < end; at += settingBytes) {
       const id = (bytes[at]! << 8) | bytes[at + 1]!;
       const value = uint32At(bytes, at + 2);
       const wrong = wrongSetting(id, value);
       if (wrong !== null) return this.broken(wrong, `SETTINGS have ${value} for ${id}`);
-      if (id === settingIds.initialWindowSize) this.#listener.onInitialWindow(value);
+      if (id === settingIds.headerTableSize) this.#listener.onTableSize(value);
+      if (id === settingIds.initialWindowSize) initialWindow = value;
     }
+    // Each change concerns every stream: of many in one frame only the last one counts.
+    if (initialWindow >= 0) this.#listener.onInitialWindow(initialWindow);
     this.#listener.onSettings();
   }
 

@@ -11,7 +11,7 @@ import type { HeadLimits } from '../http1/head-limits.ts';
 import { after, LazyDeadline } from '../http1/lazy-deadline.ts';
 import { FloodWatch } from './flood-watch.ts';
 import { FrameWriter } from './frame-writer.ts';
-import { firstWindowBytes } from './frames.ts';
+import { firstTableBytes, firstWindowBytes } from './frames.ts';
 import { areTrailersSound, isRequestSound } from './head-rules.ts';
 import {
   clientHeadLimits,
@@ -216,6 +216,10 @@ export class ServerSession implements ConnectionOwner, TransportListener, PeerLi
       if (!stream.windowOpened(change)) return this.#broke(errorCodes.flowControl, 'a window is too large');
     }
     this.flow.pump();
+  }
+
+  onTableSize(bytes: number): void {
+    if (bytes < firstTableBytes) this.#frames.giveUpTable();
   }
 
   onSettings(): void {

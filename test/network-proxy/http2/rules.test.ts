@@ -459,3 +459,34 @@ test('whatever frames come in whatever order, nothing stays and others are serve
   assert.equal((await client.request()).body, '0');
   await client.close();
 });
+
+// F3
+test('a client that wants a smaller table than usual is told once that none is used', async () => {
+  const client = new FrameClient(stage.port);
+  const heads = (): number[] =>
+    client.frames.filter(({ type }) => type === headers).map(({ payload }) => payload[0]!);
+  client.send(setting(1, 100), frame(headers, 5, 1, get));
+  await eventually('it is answered', () => heads().length === 1);
+  client.send(setting(1, 8192), setting(1, 0), frame(headers, 5, 3, get));
+  await eventually('it is answered again', () => heads().length === 2);
+  assert.deepEqual(heads(), [0x20, 0x88]);
+  client.socket.destroy();
+  for (const headerTableSize of [0, 4095, 4096, 65_536]) {
+    const whole = stage.connect({ settings: { headerTableSize } });
+    assert.deepEqual([(await whole.request()).status, (await whole.request()).status], [200, 200]);
+    await whole.close();
+  }
+});
+
+test('of many windows in one SETTINGS frame the last one counts', () => {
+  const told: number[] = [];
+  const noted = new Proxy({} as PeerListener, {
+    get: (_, name) => (value: number) => void (name === 'onInitialWindow' && told.push(value)),
+  });
+  const one = (value: number): Buffer => Buffer.concat([Buffer.from([0, 4]), uint32(value)]);
+  const peer = new PeerFrames(noted, { listBytes: 65_536, fields: 100 });
+  const values = Array.from({ length: 2000 }, (_, i) => one(i));
+  peer.read(Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), undefined);
+  peer.read(frame(settings, 0, 0, Buffer.concat(values)), undefined);
+  assert.deepEqual(told, [1999]);
+});

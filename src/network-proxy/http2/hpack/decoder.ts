@@ -1,3 +1,4 @@
+import { firstTableBytes } from '../frames.ts';
 import { DynamicTable, entryOverheadBytes } from './dynamic-table.ts';
 import { huffmanText } from './huffman.ts';
 import { staticFields } from './static-table.ts';
@@ -9,15 +10,13 @@ export interface FieldLimits {
   readonly fields: number;
 }
 
-/** SETTINGS_HEADER_TABLE_SIZE, which we leave as it is. */
-const tableBytes = 4096;
 /** More than any length or index within a head can be. */
 const mostInteger = 1 << 24;
 
 /** Reads heads by HPACK (RFC 7541): one for each direction of a connection, as heads refer to earlier ones. */
 export class HpackDecoder {
   readonly #limits: FieldLimits;
-  readonly #table = new DynamicTable(tableBytes);
+  readonly #table = new DynamicTable(firstTableBytes);
   #bytes: Buffer = nothing;
   #at = 0;
   #end = 0;
@@ -47,7 +46,7 @@ export class HpackDecoder {
   #readSizes(): boolean {
     while (this.#at < this.#end && (this.#bytes[this.#at]! & 0xe0) === 0x20) {
       const size = this.#integer(5);
-      if (size < 0 || size > tableBytes) return false;
+      if (size < 0 || size > firstTableBytes) return false;
       this.#table.resize(size);
     }
     return true;

@@ -11,6 +11,12 @@ const mostIntegerBytes = 6;
 /** A loop is faster than a call into Node up to here. */
 const shortTextBytes = 24;
 
+/** The table of what was sent is empty from here on, and stays so (§6.3). */
+export function putTableSizeOfNone(out: Composition): void {
+  out.reserve(1);
+  out.memory[out.end++] = 0x20;
+}
+
 export function putStatus(out: Composition, status: number): void {
   const index = staticStatuses.get(status);
   if (index === undefined) return putField(out, ':status', String(status));
