@@ -19,6 +19,7 @@ import {
   connectionWindowBytes,
   errorCodes,
   maxStreamsPerClient,
+  streamWindowBytes,
 } from './limits.ts';
 import { PeerFrames, type PeerListener } from './peer-frames.ts';
 import { ReceiveWindow } from './receive-window.ts';
@@ -130,9 +131,9 @@ export class ServerSession implements ConnectionOwner, TransportListener, PeerLi
     if (id % 2 === 0) return this.#broke(errorCodes.protocol, "a stream has a number that is not a client's");
     this.#lastStream = id;
     if (this.#refusing || this.#streams.size >= maxStreamsPerClient)
-      return this.#refuse(id, errorCodes.refused);
-    if (raw === null) return this.#refuse(id, errorCodes.calmDown);
-    if (!isRequestSound(raw)) return this.#refuse(id, errorCodes.protocol);
+      return this.#refuse(id, errorCodes.refused, ended);
+    if (raw === null) return this.#refuse(id, errorCodes.calmDown, ended);
+    if (!isRequestSound(raw)) return this.#refuse(id, errorCodes.protocol, ended);
     this.#begin(id, raw, ended);
   }
 
@@ -160,8 +161,10 @@ export class ServerSession implements ConnectionOwner, TransportListener, PeerLi
   }
 
   /** Nobody hears of a stream that is refused. It counts as one that was given up. */
-  #refuse(id: number, code: number): void {
+  #refuse(id: number, code: number, ended: boolean): void {
     this.#frames.reset(id, code);
+    // As of a stream that is over: what comes before the client knows.
+    if (!ended) this.#floods.mayCome(streamWindowBytes);
     if (!this.#floods.streamGivenUp()) this.#abused('too many streams were refused');
   }
 

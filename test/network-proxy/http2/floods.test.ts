@@ -176,3 +176,48 @@ test('bodies that come after their requests were answered are no flood, as long 
   await eventually('the client is closed', () => client.closed);
   await stage.close();
 });
+
+// F1
+test('bodies that nobody reads, as their requests are answered before, are no flood', async () => {
+  const gone = await Backend.http1(() => {});
+  const { port } = gone;
+  await gone.close();
+  const clock = new SkippingClock();
+  const stage = await Http2Stage.open({ clock, route: routeTo(forward([target(port)])) });
+  const client = stage.connect();
+  for (let i = 0; i < 30; i++) {
+    const answer = await client.request({ ':method': 'POST' }, Buffer.alloc(60_000));
+    assert.equal(answer.status, 502);
+  }
+  clock.skip(1000);
+  assert.equal((await client.request()).status, 502);
+  await client.close();
+  assert.equal(await stage.reason(), 'client-closed');
+  await stage.close();
+});
+
+// F1
+test('bodies of streams that are refused while a session drains are no flood', async () => {
+  const clock = new SkippingClock();
+  const backend = await Backend.http1(() => {});
+  const stage = await Http2Stage.open({ clock, route: routeTo(forward([target(backend.port)])) });
+  const client = new FrameClient(stage.port);
+  client.send(frame(1, 5, 1, get));
+  await eventually('a request is under way', () => stage.core.pools.statistics[0]?.busy === 1);
+  stage.http2.drain();
+  await eventually('the client is told', () => client.goaways.length === 1);
+  const body = frame(0, 0, 0, Buffer.alloc(16_000));
+  for (let stream = 3; stream < 43; stream += 2) {
+    body.writeUInt32BE(stream, 5);
+    client.send(frame(1, 4, stream, get), ...Array.from({ length: 8 }, () => body));
+  }
+  await eventually('all are refused', () => client.resets.size === 20);
+  const [record] = stage.records;
+  await eventually('all is read', () => record!.client.bytesRead > 20 * 8 * body.length);
+  clock.skip(1100);
+  clock.skip(1100);
+  assert.deepEqual([client.goaways, record!.termination], [[0], null]);
+  client.socket.destroy();
+  await stage.close();
+  await backend.close();
+});
