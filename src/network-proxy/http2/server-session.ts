@@ -6,6 +6,7 @@ import type { Loan, Transport, TransportListener } from '../../base/transport.ts
 import type { CleanupCause, ConnectionManager } from '../../connection/connection-manager.ts';
 import type { ConnectionOwner, ConnectionRecord } from '../../connection/connection-record.ts';
 import { reasonOfFailure } from '../../connection/ending-policy.ts';
+import { ownMemory } from '../../transport/portable-transport.ts';
 import type { ClientListener, ClientStream, OnRefused, OnRequest } from '../exchange.ts';
 import type { HeadLimits } from '../http1/head-limits.ts';
 import { after, LazyDeadline } from '../http1/lazy-deadline.ts';
@@ -118,7 +119,8 @@ export class ServerSession implements ConnectionOwner, TransportListener, PeerLi
   }
 
   onData(bytes: Uint8Array, loan?: Loan): void {
-    this.#peer.read(bytes, loan);
+    // Memory that is lent can be taken once, and pieces for several backends may be in one read.
+    this.#peer.read(bytes, loan === ownMemory ? loan : undefined);
   }
 
   // ── streams ──────────────────────────────────────────────────────────────────────────────────
