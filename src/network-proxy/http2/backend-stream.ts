@@ -178,7 +178,11 @@ export class Http2BackendStream implements BackendStream {
   receivedAll(): void {
     const stream = this.#stream as ClientHttp2Stream;
     this.#session.heard();
-    if (!endStreamCame(stream) || stream.rstCode !== errorCodes.none || this.#missing > 0) return;
+    if (!endStreamCame(stream) || stream.rstCode !== errorCodes.none || this.#missing > 0) {
+      // After a reset without an error Node waits for what is still to be written, for ever.
+      if (stream.closed) stream.destroy();
+      return;
+    }
     const listener = this.#listener;
     this.#listener = null;
     this.#leave();

@@ -264,3 +264,25 @@ test('an answer that its backend resets with NO_ERROR is not made to look whole'
   await stage.close();
   await backend.close();
 });
+
+// H7
+test('a backend that resets an answer without an error while a body waits cuts it', async () => {
+  const backend = await FrameServer.open(() => {});
+  const route = routeTo(forward([target(backend.port, { protocol: 'http2' })]));
+  const stage = await Http2Stage.open({ route });
+  const client = stage.connect();
+  const answer = client.request({ ':method': 'POST' }, Buffer.alloc(200_000));
+  const cut = assert.rejects(answer);
+  await eventually('the request is there', () => backend.peers[0]?.requests === 1);
+  const peer = backend.peers[0]!;
+  await eventually('its window is full', () => peer.bodyOf(1).length === 65_535);
+  peer.send(
+    frame(1, 4, 1, Buffer.from([0x88])),
+    frame(0, 0, 1, Buffer.from('half')),
+    frame(3, 0, 1, Buffer.alloc(4)),
+  );
+  await cut;
+  await client.close();
+  await stage.close();
+  await backend.close();
+});
