@@ -79,6 +79,7 @@ export class Http2BackendStream implements BackendStream {
     stream.on('response', onResponse);
     stream.on('headers', onHeaders);
     stream.on('trailers', onTrailers);
+    stream.on('end', onEnd);
     stream.on('error', onError);
     stream.on('close', onClose);
     if (waitsForTrailers) stream.on('wantTrailers', onWantTrailers);
@@ -150,7 +151,6 @@ export class Http2BackendStream implements BackendStream {
     this.#missing = response.body === 'length' ? response.contentLength : -1;
     listener.onResponse(response);
     if (ended) this.receivedAll();
-    this.#stream.on('end', onEnd);
     this.#stream.on('data', onData);
     if (this.#paused) this.#stream.pause();
   }
@@ -177,6 +177,8 @@ export class Http2BackendStream implements BackendStream {
   /** @internal END_STREAM; or the end of a stream that was cut, which 'close' tells. */
   receivedAll(): void {
     const stream = this.#stream as ClientHttp2Stream;
+    // It was told already, or a tunnel has the stream.
+    if (this.#listener === null) return;
     this.#session.heard();
     if (!endStreamCame(stream) || stream.rstCode !== errorCodes.none || this.#missing > 0) {
       // After a reset without an error Node waits for what is still to be written, for ever.

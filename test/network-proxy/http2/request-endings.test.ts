@@ -286,3 +286,18 @@ test('a backend that resets an answer without an error while a body waits cuts i
   await stage.close();
   await backend.close();
 });
+
+// H7
+test('a backend that resets a request without an error, answer or need of its body is heard', async () => {
+  const backend = await FrameServer.open(() => {});
+  const route = routeTo(forward([target(backend.port, { protocol: 'http2' })]));
+  const stage = await Http2Stage.open({ route });
+  const client = stage.connect();
+  const answer = client.request({ ':method': 'POST' }, Buffer.alloc(200_000));
+  await eventually('its window is full', () => backend.peers[0]?.bodyOf(1).length === 65_535);
+  backend.peers[0]!.send(frame(resetFrame, 0, 1, Buffer.alloc(4)));
+  assert.equal((await answer).status, 502);
+  await client.close();
+  await stage.close();
+  await backend.close();
+});
