@@ -54,7 +54,7 @@ function areFieldsSound(raw: readonly string[], from: number): boolean {
     const name = raw[place]!;
     const value = raw[place + 1]!;
     if (!isName(name) || !isValue(value) || forbiddenNames.has(name)) return false;
-    if (name === 'te' && value !== 'trailers') return false;
+    if (name === 'te' && value.toLowerCase() !== 'trailers') return false;
     if (name === 'content-length' && (++lengths > 1 || !isLength(value))) return false;
   }
   return true;

@@ -103,6 +103,16 @@ for (const [name, [code, ...frames]] of Object.entries(breaks)) {
   });
 }
 
+// RFC 9110 §10.1.4 compares the word without regard to case.
+test('TE may say that trailers are welcome, in whatever case', async () => {
+  const client = new FrameClient(stage.port);
+  client.send(frame(headers, 5, 1, Buffer.concat([get, plainHead([['te', 'Trailers']])])));
+  await eventually('it is answered', () =>
+    client.frames.some(({ type, stream }) => type === headers && stream === 1),
+  );
+  client.socket.destroy();
+});
+
 test('what is no HTTP/2, or does not begin with SETTINGS, ends the connection', async () => {
   for (const first of [
     'PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n',
