@@ -80,9 +80,9 @@ test('two processes order each name once by TLS-ALPN-01, whichever of them Pebbl
   const workspace = Workspace.of(t, 'two');
   const tlsPort = await freePort();
   const pebble = await Pebble.start(workspace, { tlsPort });
-  const machines = await Promise.all(
-    [tlsPort, await freePort()].map((port) => startMachine(workspace, pebble, 'tls-alpn-01', port)),
-  );
+  // The one that Pebble asks listens before the other orders: nobody at its port would fail an order.
+  const asked = await startMachine(workspace, pebble, 'tls-alpn-01', tlsPort);
+  const machines = [asked, await startMachine(workspace, pebble, 'tls-alpn-01', await freePort())];
   await bothServe(machines, /^Pebble /);
   for (const { port } of machines) {
     assert.equal(await curl(workspace, pebble, port, 'n0.example'), 'n0.example says hello');

@@ -6,6 +6,7 @@ import type net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import { eventually } from '../../support/eventually.ts';
+import { onFin } from '../../support/hang-up.ts';
 import { SkippingClock } from '../../support/skipping-clock.ts';
 import { forward, routeTo, target } from '../stage.ts';
 import { Backend, FrameClient, frame, Http2Stage, plainHead } from './stage.ts';
@@ -295,7 +296,7 @@ for (const code of [0, 8]) {
   test(`a WebSocket over HTTP/2 that is reset with ${code} is reset at the backend, not ended`, async () => {
     const fates: string[] = [];
     const { backend } = await upgradingBackend((_, socket) => {
-      socket.on('end', () => fates.push('end'));
+      onFin(socket as net.Socket, () => fates.push('end'));
       socket.on('close', () => fates.push('close'));
       socket.resume();
       socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
