@@ -9,10 +9,10 @@ export function portHolder(port: number): string | undefined {
   return pid === undefined ? undefined : `${programOf(pid)} (pid ${pid})`;
 }
 
-/** Node calls its first thread MainThread, and so its process: the command line says more. */
+/** Node calls its first thread MainThread, or node-MainThread since 26, and so its process: the command line says more. */
 function programOf(pid: string): string {
   const name = read(`/proc/${pid}/comm`).trim();
-  if (name !== 'MainThread') return name;
+  if (!name.endsWith('MainThread')) return name;
   const [program = name, script = ''] = read(`/proc/${pid}/cmdline`).split('\0');
   return `${basename(program)} ${basename(script)}`.trim();
 }
