@@ -14,6 +14,7 @@ import type {
 } from '../exchange.ts';
 import { BodyReader } from './body-reader.ts';
 import type { BodyTaker } from './body-taker.ts';
+import { asBuffer } from './bytes.ts';
 import { type Framing, noBody } from './framing.ts';
 import { type AnsweredRequest, responseFraming, staysOpen } from './framing-rules.ts';
 import type { ResponseHead } from './head.ts';
@@ -286,8 +287,4 @@ function codeOf(error: Error): BackendFailureCode {
   if (code === 'handler-ended' || code === 'handler-failed') return code;
   const reason = reasonOfFailure('target', error);
   return reason === 'resource-exhausted' || reason === 'target-timed-out' ? reason : 'target-reset';
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }

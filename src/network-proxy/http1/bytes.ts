@@ -82,3 +82,8 @@ export function copyBytes(from: Buffer, start: number, to: Buffer, at: number, l
   if (length > shortRunBytes) from.copy(to, at, start, start + length);
   else for (let i = 0; i < length; i++) to[at + i] = from[start + i]!;
 }
+
+/** The same memory, with the methods of Node's. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}

@@ -2,6 +2,7 @@ import type { Loan, Transport } from '../../base/transport.ts';
 import type { BodyForm, Trailers } from '../exchange.ts';
 import { BodyReader } from './body-reader.ts';
 import type { BodyTaker } from './body-taker.ts';
+import { asBuffer } from './bytes.ts';
 import type { RequestHead } from './head.ts';
 import type { HeadLimits } from './head-limits.ts';
 import { ReadAhead } from './read-ahead.ts';
@@ -211,8 +212,4 @@ export class RequestReader {
     // A head is bounded by its parser, and must go on to be read.
     if (this.#mode === 'body' || this.#waiting.length >= this.#maxWaiting) this.#transport.pause();
   }
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }

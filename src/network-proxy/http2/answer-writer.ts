@@ -2,6 +2,7 @@ import type { Composition, Loan } from '../../base/transport.ts';
 import { ownMemory } from '../../transport/portable-transport.ts';
 import { copyOf } from '../../transport/write-staging.ts';
 import type { HeadChanges, HttpResponse, LocalAnswer, Trailers } from '../exchange.ts';
+import { asBuffer } from '../http1/bytes.ts';
 import { nothingChanged, putAnswer, putOwn, putTrailers } from './answer-heads.ts';
 import { maxFrameBytes, mostWindowBytes } from './frames.ts';
 import type { Sender, SendFlow } from './send-flow.ts';
@@ -235,8 +236,4 @@ class HeldHead implements Composition {
     out.reserve(this.end);
     out.end += this.memory.copy(out.memory, out.end, 0, this.end);
   }
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -29,8 +29,6 @@ const readFurther = 4;
  */
 const sessionMegabytes = 64;
 
-const settings = { initialWindowSize: streamWindowBytes, enablePush: false };
-
 /**
  * What is kept of a client's head.
  *
@@ -62,7 +60,11 @@ export function backendSessionOptions(headerBytes: number): http2.ClientSessionO
     maxSessionMemory: sessionMegabytes,
     // Other sessions' streams are not to be sent into a session of which nothing is known yet.
     peerMaxConcurrentStreams: maxStreamsPerBackend,
-    settings: { ...settings, maxHeaderListSize: Math.min(headerBytes, 2 ** 31 - 1) },
+    settings: {
+      initialWindowSize: streamWindowBytes,
+      enablePush: false,
+      maxHeaderListSize: Math.min(headerBytes, 2 ** 31 - 1),
+    },
   };
 }
 

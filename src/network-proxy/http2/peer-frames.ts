@@ -1,4 +1,5 @@
 import type { Loan } from '../../base/transport.ts';
+import { asBuffer } from '../http1/bytes.ts';
 import { type Frame, FrameReader, type FrameTaker, uint31At, uint32At } from './frame-reader.ts';
 import { frameFlags, frameTypes, maxFrameBytes, mostWindowBytes, settingIds } from './frames.ts';
 import { type FieldLimits, HpackDecoder } from './hpack/decoder.ts';
@@ -241,8 +242,4 @@ function wrongSetting(id: number, value: number): number | null {
     return value < maxFrameBytes || value > 0xffffff ? errorCodes.protocol : null;
   }
   return null;
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
