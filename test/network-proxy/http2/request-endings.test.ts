@@ -265,39 +265,40 @@ test('an answer that its backend resets with NO_ERROR is not made to look whole'
   await backend.close();
 });
 
-// H7
-test('a backend that resets an answer without an error while a body waits cuts it', async () => {
-  const backend = await FrameServer.open(() => {});
-  const route = routeTo(forward([target(backend.port, { protocol: 'http2' })]));
-  const stage = await Http2Stage.open({ route });
-  const client = stage.connect();
-  const answer = client.request({ ':method': 'POST' }, Buffer.alloc(200_000));
-  const cut = assert.rejects(answer);
-  await eventually('the request is there', () => backend.peers[0]?.requests === 1);
-  const peer = backend.peers[0]!;
-  await eventually('its window is full', () => peer.bodyOf(1).length === 65_535);
-  peer.send(
-    frame(1, 4, 1, Buffer.from([0x88])),
-    frame(0, 0, 1, Buffer.from('half')),
-    frame(3, 0, 1, Buffer.alloc(4)),
-  );
-  await cut;
-  await client.close();
-  await stage.close();
-  await backend.close();
-});
-
-// H7
-test('a backend that resets a request without an error, answer or need of its body is heard', async () => {
+/** A client whose request waits in the middle of its body, for a window that its backend does not open. */
+async function openStuckUpload() {
   const backend = await FrameServer.open(() => {});
   const route = routeTo(forward([target(backend.port, { protocol: 'http2' })]));
   const stage = await Http2Stage.open({ route });
   const client = stage.connect();
   const answer = client.request({ ':method': 'POST' }, Buffer.alloc(200_000));
   await eventually('its window is full', () => backend.peers[0]?.bodyOf(1).length === 65_535);
-  backend.peers[0]!.send(frame(resetFrame, 0, 1, Buffer.alloc(4)));
+  const close = async (): Promise<void> => {
+    await client.close();
+    await stage.close();
+    await backend.close();
+  };
+  return { peer: backend.peers[0]!, answer, close };
+}
+
+// H7
+test('a backend that resets an answer without an error while a body waits cuts it', async () => {
+  const { peer, answer, close } = await openStuckUpload();
+  assert.equal(peer.requests, 1);
+  const cut = assert.rejects(answer);
+  peer.send(
+    frame(1, 4, 1, Buffer.from([0x88])),
+    frame(0, 0, 1, Buffer.from('half')),
+    frame(3, 0, 1, Buffer.alloc(4)),
+  );
+  await cut;
+  await close();
+});
+
+// H7
+test('a backend that resets a request without an error, answer or need of its body is heard', async () => {
+  const { peer, answer, close } = await openStuckUpload();
+  peer.send(frame(resetFrame, 0, 1, Buffer.alloc(4)));
   assert.equal((await answer).status, 502);
-  await client.close();
-  await stage.close();
-  await backend.close();
+  await close();
 });
