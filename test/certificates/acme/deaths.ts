@@ -76,16 +76,23 @@ class Lane {
     await proxy.program.exited();
   }
 
-  /** Counted in requests, so that a slow machine is no reason for an early death; then some milliseconds more. */
-  async die(requests: number, extraMs: number): Promise<void> {
+  /**
+   * Counted in requests, so that a slow machine is no reason for an early death, and up to an order where one is to
+   * be interrupted; then some milliseconds more.
+   */
+  async die(requests: number, extraMs: number, ordering: boolean): Promise<void> {
     const goal = this.#requests + requests;
     const proxy = await this.run();
     await eventually(`there are ${goal} requests`, () => this.#requests >= goal);
+    if (ordering) await eventually('an order is open', () => this.#ordering);
     await delay(extraMs);
-    const open = this.authority.orders.filter(({ status }) => status !== 'valid' && status !== 'invalid');
-    if (open.length > 0) this.interrupted++;
+    if (this.#ordering) this.interrupted++;
     proxy.signal('SIGKILL');
     await proxy.program.exited();
+  }
+
+  get #ordering(): boolean {
+    return this.authority.orders.some(({ status }) => status !== 'valid' && status !== 'invalid');
   }
 
   get #requests(): number {
@@ -116,7 +123,7 @@ export async function dieOften(
   await lane.warmUp();
   let kept = 0;
   for (let death = 0; death < deaths; death++) {
-    await lane.die(Math.floor(random() * longestLife), random() * 20);
+    await lane.die(Math.floor(random() * longestLife), random() * 20, death % 2 === 0);
     const now = await lane.inspect();
     assert.ok(now >= kept, `${now} names have a certificate, and ${kept} had`);
     kept = now;
