@@ -12,6 +12,7 @@ import { inheritProtocols } from './inherit-protocol.ts';
 import { ConfigurationError, type Findings, type Problem } from './problems.ts';
 import { cidrs, defined, type ProcessValues, resolveRoute } from './resolve-route.ts';
 import type { ResolvedNetworkProxy, ResolvedNftables, ResolvedOptions, ResolvedRoute } from './resolved.ts';
+import { type ReadRoute, RouteMemory } from './route-memory.ts';
 import { defaultLimits, defaultTimeouts } from './schema/deadlines-and-limits.ts';
 import { optionsSchema, type Route, type SmartProxyOptions } from './schema.ts';
 import { shapeProblems, withoutUnknownKeys } from './validate.ts';
@@ -20,19 +21,21 @@ import { shapeProblems, withoutUnknownKeys } from './validate.ts';
  * Checks a configuration and spells it out: every default filled in, names and addresses in their
  * one spelling, and frozen.
  * @param input what a program or a file gives; nothing is assumed of it, and it is not changed
+ * @param memory of the configuration that this one takes the place of
  * @throws ConfigurationError with all problems that it can find, not only the first
  */
 export function resolveOptions(
   input: unknown,
   environment: Environment,
+  memory = new RouteMemory(),
 ): { options: ResolvedOptions; warnings: Problem[] } {
   const findings: Findings = { problems: [], warnings: [] };
-  const written = readParts(input, findings.problems);
-  const process: ProcessValues = {
+  const written = readParts(input, memory, findings.problems);
+  const process = memory.buildOn({
     timeouts: { ...defaultTimeouts, ...defined(written.timeouts) },
     limits: { ...defaultLimits(environment), ...defined(written.limits) },
-  };
-  const routes = resolveRoutes(written.routes, process, findings);
+  });
+  const routes = resolveRoutes(written.routes, process, memory, findings);
   const trustedSources = cidrs(written.proxyProtocol?.trustedSources);
   for (const { problems, warnings } of [
     checkAutomatic(routes, written.certificates?.acme ?? null),
@@ -74,9 +77,17 @@ interface UsableParts extends Partial<Omit<SmartProxyOptions, 'routes'>> {
 }
 
 /** Reading twice takes twice as long, and there may be 100,000 routes: parts are read one by one only where a whole is not. */
-function readParts(input: unknown, problems: Problem[]): UsableParts {
-  const whole = optionsSchema.safeParse(input);
-  if (whole.success) return { ...defined(whole.data), routes: new Map(whole.data.routes.entries()) };
+function readParts(input: unknown, memory: RouteMemory, problems: Problem[]): UsableParts {
+  const entries = isPlain(input) && Array.isArray(input.routes) ? Array.from<unknown>(input.routes) : [];
+  const known = entries.map((entry) => memory.writtenLike(entry));
+  const unknown = entries.filter((_, order) => known[order] === undefined);
+  const isAllUnknown = unknown.length === entries.length;
+  const whole = optionsSchema.safeParse(isAllUnknown ? input : { ...(input as object), routes: unknown });
+  if (whole.success) {
+    const fresh = whole.data.routes.values();
+    const routes = isAllUnknown ? whole.data.routes : known.map((route) => route ?? fresh.next().value!);
+    return { ...defined(whole.data), routes: new Map(routes.entries()) };
+  }
   problems.push(...shapeProblems(optionsSchema, input));
   return usableParts(input);
 }
@@ -95,26 +106,40 @@ function usableParts(input: unknown): UsableParts {
   return { ...(defined(parts) as Partial<SmartProxyOptions>), routes };
 }
 
+function isPlain(input: unknown): input is Record<string, unknown> {
+  return typeof input === 'object' && input !== null && Object.getPrototypeOf(input) === Object.prototype;
+}
+
 function usable<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> | undefined {
   const result = schema.safeParse(value);
   return result.success ? result.data : schema.safeParse(withoutUnknownKeys(value, result.error)).data;
 }
 
+function readRoute(written: Route, order: number, process: ProcessValues, findings: Findings): ReadRoute {
+  const { problems, warnings } = checkRoute(written, `routes[${order}]`);
+  findings.problems.push(...problems);
+  findings.warnings.push(...warnings);
+  const { inherits } = impliedProtocol(written);
+  return { written, inherits, resolved: resolveRoute(written, order, process) };
+}
+
 function resolveRoutes(
   written: ReadonlyMap<number, Route>,
   process: ProcessValues,
+  memory: RouteMemory,
   findings: Findings,
 ): ResolvedRoute[] {
   const inheriting = new Map<number, Inherits>();
   const alone: ResolvedRoute[] = [];
+  const flawless: ReadRoute[] = [];
   for (const [order, route] of written) {
-    const { problems, warnings } = checkRoute(route, `routes[${order}]`);
-    findings.problems.push(...problems);
-    findings.warnings.push(...warnings);
-    const { inherits } = impliedProtocol(route);
-    if (inherits !== 'nothing') inheriting.set(order, inherits);
-    alone.push(resolveRoute(route, order, process));
+    const said = findings.problems.length + findings.warnings.length;
+    const read = memory.recall(route, order, process) ?? readRoute(route, order, process, findings);
+    if (findings.problems.length + findings.warnings.length === said) flawless.push(read);
+    if (read.inherits !== 'nothing') inheriting.set(order, read.inherits);
+    alone.push(read.resolved);
   }
+  memory.keep(flawless, process);
   const together = inheritProtocols(alone, inheriting);
   const { problems, warnings } = checkRoutes(together.routes);
   findings.problems.push(...together.problems, ...problems, ...checkLoops(together.routes, written));

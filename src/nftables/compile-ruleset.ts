@@ -1,14 +1,13 @@
 import { type Family, families, type KernelRoute } from '../config/kernel-route.ts';
 import type { Limits } from '../config/resolved.ts';
-import { formatBlock, formatRange, rangesOf, widestRanges } from './address-ranges.ts';
+import { formatRange, widestRanges } from './address-ranges.ts';
 import { closingChains } from './closing-chains.ts';
 import { entryChains } from './entry-chains.ts';
 import { formatMark, routeMark } from './marks.ts';
 import { placeRoutes } from './placements.ts';
-import { nameDigest } from './route-numbers.ts';
+import { rulesOf } from './route-rules.ts';
 import type { NftChain, NftElement, NftSet, Ruleset } from './ruleset.ts';
-import { filledByKernel, sharedTerms, type Terms, termsOf } from './terms.ts';
-import { placesOf, translationOf } from './translation.ts';
+import { filledByKernel, sharedTerms, type Terms } from './terms.ts';
 
 export interface RulesetInput {
   readonly instance: string;
@@ -54,7 +53,6 @@ class TableBuilder {
   readonly #sets = new Map<string, NftSet & { elements: Map<string, NftElement> }>();
   readonly #filled = new Map<string, NftSet>();
   readonly #chains = new Map<string, NftChain>();
-  readonly #terms = new Map<string, Terms>();
 
   constructor(input: RulesetInput) {
     this.#input = input;
@@ -67,50 +65,18 @@ class TableBuilder {
   }
 
   addRoute(route: KernelRoute): void {
-    const mark = this.#markOf(route);
-    this.#add('routes', mark, { value: null, comment: nameDigest(route.name), route: route.name });
-    if (route.action.nftables.source === 'keep') this.#addKey('kept', mark, route);
-    this.#addLists(route, mark);
-    this.#addTerms(route, mark);
-    this.#addTargets(route, mark);
+    const { elements, terms, choice } = rulesOf(route, this.#numberOf(route), this.#markOf(route));
+    for (const { set, key, element } of elements) this.#add(set, key, element);
+    this.#addTerms(terms);
+    if (choice !== null) this.#chains.set(...choice);
   }
 
-  #addLists(route: KernelRoute, mark: string): void {
-    const { allow, block } = route.security;
-    if (allow.length > 0) this.#addKey('restricted', mark, route);
-    for (const family of families) {
-      for (const [set, list] of [
-        ['allowed', allow],
-        ['blocked', block],
-      ] as const) {
-        for (const range of rangesOf(list, family))
-          this.#addKey(`${set}_ip${family}`, `${mark} . ${formatBlock(range, family)}`, route);
-      }
-    }
-  }
-
-  #addTerms(route: KernelRoute, mark: string): void {
-    const { name, chain, sets, timeout } = termsOf(route.limits, route.timeouts, this.#terms);
+  /** Most routes have the same. */
+  #addTerms({ name, chain, sets, timeout }: Terms): void {
+    if (this.#chains.has(name)) return;
     this.#chains.set(name, chain);
     this.#timeouts.set(...timeout);
     for (const [set, definition] of sets) this.#filled.set(set, definition);
-    this.#add('terms', mark, { value: `jump ${name}`, comment: null, route: route.name });
-  }
-
-  #addTargets(route: KernelRoute, mark: string): void {
-    for (const [set, family] of placesOf(route)) this.#addKey(`${set}_ip${family}`, mark, route);
-    const rules: string[] = [];
-    for (const family of families) {
-      const translation = translationOf(route, family);
-      if (translation.kind === 'several') rules.push(translation.rule);
-      if (translation.kind !== 'one') continue;
-      const { map, value } = translation;
-      this.#add(`${map}_ip${family}`, mark, { value, comment: null, route: route.name });
-    }
-    if (rules.length === 0) return;
-    const name = `several_${this.#numberOf(route)}`;
-    this.#chains.set(name, { hook: null, rules, route: route.name });
-    this.#add('several', mark, { value: `goto ${name}`, comment: null, route: route.name });
   }
 
   place(family: Family): void {
@@ -141,10 +107,6 @@ class TableBuilder {
     ]);
     const sets = new Map([...this.#sets, ...this.#filled]);
     return { table: tableName(instance), comment, timeouts: this.#timeouts, sets, chains };
-  }
-
-  #addKey(set: string, key: string, { name }: KernelRoute): void {
-    this.#add(set, key, { value: null, comment: null, route: name });
   }
 
   #add(set: string, key: string, element: NftElement): void {

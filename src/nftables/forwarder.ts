@@ -40,7 +40,7 @@ interface Installed {
 }
 
 /** A ruleset, and how it comes into force. */
-interface RulesetUpdate extends RulesetChange {
+interface RulesetUpdate extends Omit<RulesetChange, 'elementsOnly'> {
   readonly ruleset: Ruleset;
 }
 
@@ -127,7 +127,12 @@ export class Forwarder {
   }
 
   async #update(installed: Installed, { ruleset, change, sweep }: RulesetUpdate): Promise<void> {
-    await loadScript(change);
+    try {
+      await loadScript(change);
+    } catch (error) {
+      if (await isThere(ruleset)) throw error;
+      await loadScript(wholeScript(ruleset));
+    }
     installed.ruleset = ruleset;
     installed.inForce = ruleset;
     try {
@@ -185,19 +190,28 @@ function compile({ instance, owner, comment, numbers }: TableClaim, options: Res
   });
 }
 
-/** How a ruleset comes into force, which the kernel would take. */
+/**
+ * How a ruleset comes into force, which the kernel would take. Where elements alone change the kernel is not
+ * asked beforehand: it takes them all or refuses them all when they are loaded, and each question to it takes
+ * as long as the change itself.
+ */
 async function checked(ruleset: Ruleset, before: Ruleset | null): Promise<RulesetUpdate> {
   if (before !== null) {
-    const change = changeRuleset(before, ruleset);
+    const update = { ruleset, ...changeRuleset(before, ruleset) };
+    if (update.elementsOnly) return update;
     try {
-      await checkScript(Script.joined(change.change, change.sweep));
-      return { ruleset, ...change };
+      await checkScript(Script.joined(update.change, update.sweep));
+      return update;
     } catch (error) {
-      // A table that somebody has removed takes no change: it is loaded whole.
-      if ((await listed(['table', 'inet', ruleset.table], ['-t'])) !== undefined) throw error;
+      if (await isThere(ruleset)) throw error;
     }
   }
   const whole = wholeScript(ruleset);
   await checkScript(whole);
   return { ruleset, change: whole, sweep: new Script() };
+}
+
+/** A table that somebody has removed takes no change: it is loaded whole. */
+async function isThere({ table }: Ruleset): Promise<boolean> {
+  return (await listed(['table', 'inet', table], ['-t'])) !== undefined;
 }

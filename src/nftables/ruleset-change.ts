@@ -7,6 +7,8 @@ export interface RulesetChange {
   readonly change: Script;
   /** Afterwards, in one of its own: removes what nothing leads to any more. */
   readonly sweep: Script;
+  /** Whether `change` is all, and exchanges elements alone. */
+  readonly elementsOnly: boolean;
 }
 
 /**
@@ -19,24 +21,25 @@ const placements = /^(at|anywhere)_ip[46]$/;
 
 /** Both rulesets are of one table. */
 export function changeRuleset(before: Ruleset, after: Ruleset): RulesetChange {
-  const [change, sweep] = [new Script(), new Script()];
+  const [structure, elements, sweep] = [new Script(), new Script(), new Script()];
   const table = `inet ${after.table}`;
-  addWhatIsNew(change, table, before, after);
+  addWhatIsNew(structure, table, before, after);
   for (const [name, { rules, route }] of after.chains) {
     const former = before.chains.get(name);
     if (former !== undefined && sameTexts(former.rules, rules)) continue;
-    if (former !== undefined) change.add(`flush chain ${table} ${name}`, route);
-    for (const rule of rules) change.add(`add rule ${table} ${name} ${rule}`, route);
+    if (former !== undefined) structure.add(`flush chain ${table} ${name}`, route);
+    for (const rule of rules) structure.add(`add rule ${table} ${name} ${rule}`, route);
   }
   const routes = new Set([...(after.sets.get('routes')?.elements.values() ?? [])].map(({ route }) => route));
   const sets = [...after.sets].sort(([a], [b]) => Number(placements.test(a)) - Number(placements.test(b)));
   for (const [name, set] of sets) {
     const isStale = ({ route }: NftElement): boolean =>
       route !== null && !routes.has(route) && !placements.test(name);
-    changeElements({ change, sweep, isStale }, `${table} ${name}`, before.sets.get(name), set);
+    changeElements({ change: elements, sweep, isStale }, `${table} ${name}`, before.sets.get(name), set);
   }
   removeWhatIsGone(sweep, table, before, after);
-  return { change, sweep };
+  const change = Script.joined(structure, elements);
+  return { change, sweep, elementsOnly: structure.empty && sweep.empty };
 }
 
 /** The same table, in which nothing leads to a route: nothing new is forwarded. */
@@ -122,6 +125,7 @@ function partition<Item>(items: readonly Item[], test: (item: Item) => boolean):
 }
 
 function same(one: NftElement, other: NftElement | undefined): boolean {
+  if (one === other) return true;
   return other !== undefined && one.value === other.value && one.comment === other.comment;
 }
 

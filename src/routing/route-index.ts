@@ -8,12 +8,16 @@ import { PortTable } from './port-table.ts';
  * where some of its routes have an address of their own; then there is a table for each.
  */
 class ListenerTable {
+  readonly #routes: readonly ResolvedRoute[];
+  readonly #key: string;
   readonly #byAddress = new Map<string, PortTable>();
   readonly #otherIpv4: PortTable;
   readonly #otherIpv6: PortTable;
 
   /** @param key the listener's, or that of the first of those which share the routes */
   constructor(routes: readonly ResolvedRoute[], key: string) {
+    this.#routes = routes;
+    this.#key = key;
     const addresses = new Set(routes.map(listeningAddress));
     if (addresses.size === 1) {
       this.#otherIpv4 = new PortTable(routes, key);
@@ -38,6 +42,12 @@ class ListenerTable {
     return this.#tableAt(typeof localAddress === 'string' ? localAddress : localAddress());
   }
 
+  /** Whether it is what a new one of these would be. */
+  isFor(routes: readonly ResolvedRoute[], key: string): boolean {
+    const own = this.#routes;
+    return key === this.#key && own.length === routes.length && own.every((route, i) => route === routes[i]);
+  }
+
   *tables(): Iterable<PortTable> {
     yield this.#otherIpv4;
     if (this.#otherIpv6 !== this.#otherIpv4) yield this.#otherIpv6;
@@ -58,12 +68,16 @@ export class RouteIndex {
   readonly #tables = new Map<string, ListenerTable>();
   readonly #sites = new Map<string, HttpSite>();
 
-  constructor(routes: readonly ResolvedRoute[]) {
+  /** @param before tables of its that a new one would be like are taken over */
+  constructor(routes: readonly ResolvedRoute[], before: RouteIndex | null = null) {
     this.routes = routes;
     this.listeners = listenerPlan(routes);
     const compiled = new Map<readonly ResolvedRoute[], ListenerTable>();
     for (const { key, routes: shared } of this.listeners) {
-      const table = compiled.get(shared) ?? new ListenerTable(shared, key);
+      const table =
+        compiled.get(shared) ??
+        (before !== null ? before.#tableLike(shared, key) : undefined) ??
+        new ListenerTable(shared, key);
       compiled.set(shared, table);
       this.#tables.set(key, table);
     }
@@ -72,6 +86,11 @@ export class RouteIndex {
         for (const site of table.sites) this.#sites.set(site.key, site);
       }
     }
+  }
+
+  #tableLike(routes: readonly ResolvedRoute[], key: string): ListenerTable | undefined {
+    const table = this.#tables.get(key);
+    return table?.isFor(routes, key) ? table : undefined;
   }
 
   /** Every site. Listeners with the same routes share theirs. */
@@ -94,7 +113,13 @@ export class RouteIndex {
   }
 }
 
-/** Compiles routes once for all connections: 100,000 names take a fraction of a second. */
-export function compileRoutes(routes: readonly ResolvedRoute[]): RouteIndex {
-  return new RouteIndex(routes);
+/**
+ * Compiles routes once for all connections: 100,000 names take a fraction of a second.
+ * @param before the index that this one takes the place of
+ */
+export function compileRoutes(
+  routes: readonly ResolvedRoute[],
+  before: RouteIndex | null = null,
+): RouteIndex {
+  return new RouteIndex(routes, before);
 }

@@ -7,6 +7,7 @@ import { type Environment, processEnvironment } from '../config/environment.ts';
 import { ConfigurationError, type Problem } from '../config/problems.ts';
 import { resolveOptions } from '../config/resolve.ts';
 import type { ResolvedOptions } from '../config/resolved.ts';
+import { RouteMemory } from '../config/route-memory.ts';
 import type { Route, SmartProxyOptions } from '../config/schema.ts';
 import type { RecordSummary } from '../connection/record-summary.ts';
 import type { ForwarderChange } from '../nftables/forwarder.ts';
@@ -61,6 +62,7 @@ export class ProxyServer extends ProxyEvents {
   readonly #environment: Environment;
   readonly #clock: Clock;
   readonly #reloadOptions: (() => Promise<unknown>) | undefined;
+  readonly #routes = new RouteMemory();
   #input: SmartProxyOptions;
   #options: ResolvedOptions;
   #state: State = 'stopped';
@@ -101,7 +103,7 @@ export class ProxyServer extends ProxyEvents {
   }
 
   #resolve(input: unknown): ResolvedOptions {
-    const { options, warnings } = resolveOptions(input, this.#environment);
+    const { options, warnings } = resolveOptions(input, this.#environment, this.#routes);
     for (const { path, message } of warnings) this.#log.warn('configuration-warning', { path, message });
     const problems = this.#role.problems(options);
     if (problems.length > 0) throw new ConfigurationError(problems);
@@ -279,7 +281,7 @@ export class ProxyServer extends ProxyEvents {
     const preparing = this.#prepareKernel(assembly, options);
     preparing.catch(() => {});
     // While the kernel is asked.
-    const index = compileRoutes(options.routes);
+    const index = compileRoutes(options.routes, assembly.index);
     const kernel = await preparing;
     const networkProxy = await assembly.networkProxy.prepare(options, index);
     const change = await assembly.listeners.prepare(this.#role.sockets(options, index)).catch((error) => {

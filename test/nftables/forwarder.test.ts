@@ -131,13 +131,15 @@ test('rules that the kernel does not take change nothing, and the error names th
     kernelRoute('echo', 7001, { host: backends[1], port: two }),
     kernelRoute('in-the-way', 7003, { host: backends[1], port: two }),
     kernelRoute('other', 7020, { host: backends[1], port: two }),
+    kernelRoute('node', 7021, { host: backends[1], port: two }, { action: { engine: 'node' } }),
   ];
   await assert.rejects(stage.reload(after), /the kernel does not take the rules for route 'in-the-way'/);
   assert.equal(nft(stage, 'list', 'table', 'inet', 'smartproxy_main'), rules);
   const id = await converse(stage, 7001);
   const [record] = await stage.live(1);
   assert.deepEqual(record?.target, { host: backends[0], port: one }, 'the old rules stand');
-  assert.equal((await stage.client.do.open(proxyAddress, 7020, 1))[0]?.error, 'ECONNREFUSED');
+  for (const port of [7020, 7021])
+    assert.equal((await stage.client.do.open(proxyAddress, port, 1))[0]?.error, 'ECONNREFUSED');
   nft(stage, 'delete element inet smartproxy_main anywhere_ip4 { 7002-7010 . 0.0.0.0/0 : 0x1 }');
   await stage.reload(after);
   await converse(stage, 7020);
