@@ -56,7 +56,18 @@ function goFirst(id: number): void {
   }
 }
 
-const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+/**
+ * The command that has the kernel end the program with this thread: it would not notice by itself that nobody reads
+ * it before it has something to write. Where `setpriv` is missing, or cannot do this, that is so.
+ */
+function endingWithThisThread(command: readonly [string, ...string[]]): readonly [string, ...string[]] {
+  const [bound, ...words] = ['setpriv', '--pdeathsig', 'KILL', command[0]] as const;
+  const { status } = spawnSync(bound, [...words, '--version'], { env, stdio: 'ignore' });
+  return status === 0 ? [bound, ...words, ...command.slice(1)] : command;
+}
+
+const [command, ...words] = endingWithThisThread([program, ...args]);
+const child = spawn(command, words, { env, stdio: ['ignore', 'pipe', 'pipe'] });
 child.once('error', (error) => tell({ kind: 'failed', error })).once('close', () => tell({ kind: 'closed' }));
 child.stderr.setEncoding('latin1').on('data', (text: string) => tell({ kind: 'complaint', text }));
 child.stdout.setEncoding('latin1').on('data', (text: string) => {

@@ -66,8 +66,17 @@ export function parseFlowLine(line: string): FlowLine | undefined {
     assured: found.assured !== undefined,
     mark: Number(found.mark),
     id: Number(found.id),
-    ageSeconds: found.age === undefined ? null : Number(found.age),
+    ageSeconds: found.age === undefined ? null : age(found.age),
   };
+}
+
+/**
+ * `conntrack` subtracts the second in which a flow began from one that may be read from a clock a little behind, and
+ * prints the difference without a sign: 2^64 - 1 for a flow that began in this very moment.
+ */
+function age(seconds: string): number {
+  const difference = Number(seconds);
+  return difference >= 2 ** 63 ? 0 : difference;
 }
 
 function traffic(packets: string | undefined, bytes: string | undefined): Traffic | null {

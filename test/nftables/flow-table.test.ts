@@ -70,6 +70,19 @@ function stage() {
   };
 }
 
+test('a flow that began a moment ago, by a clock a little ahead, is no age old', () => {
+  const aged = (seconds: string) =>
+    line(
+      'tcp      6 577 ESTABLISHED src=10.72.0.2 dst=10.71.0.1 sport=34020 dport=5201 packets=0 bytes=0 ' +
+        'src=10.71.1.2 dst=10.72.0.2 sport=5201 dport=34020 packets=0 bytes=0 [ASSURED] ' +
+        `mark=2030043137 delta-time=${seconds} use=1 id=1757045941`,
+    ).ageSeconds;
+  assert.equal(aged('23'), 23);
+  // What conntrack prints for one second and for an hour less than none.
+  assert.equal(aged('18446744073709551615'), 0);
+  assert.equal(aged('18446744073709548016'), 0);
+});
+
 test('of a flow that the kernel told nothing of, its last event tells everything', () => {
   const { table, told, isForgotten } = stage();
   isForgotten(1);

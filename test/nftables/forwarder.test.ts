@@ -33,6 +33,10 @@ test('a process that was killed finds its table and its flows again, and touches
   const before = nft(stage, '-t', 'list', 'table', 'inet', 'smartproxy_main');
   stage.proxy.signal('SIGKILL');
   await stage.proxy.program.exited();
+  await waitUntil(
+    'its processes to end',
+    () => stage.namespaces.processes(stage.namespaces.proxy).length === 0 || undefined,
+  );
   assert.match(nft(stage, 'list', 'tables'), /inet smartproxy_main/);
 
   // What the kernel has goes on meanwhile, and new connections too.
