@@ -2,9 +2,9 @@ import type { Clock, Timer } from '../base/clock.ts';
 import { DurationHistogram, shortDurations } from './duration-histogram.ts';
 
 /** Between two looks. What arrives at any moment waits as long as this timer does. */
-const lookEveryMs = 50;
+const lookEveryMs = 100;
 /** The last minute. */
-const keptLooks = 1_200;
+const keptLooks = 600;
 
 export interface DelaySummary {
   p50Ms: number;

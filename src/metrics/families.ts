@@ -130,7 +130,7 @@ function ownFamilies(sources: MetricsSources): (Family | HistogramFamily)[] {
     ),
     histogram(
       'event_loop_delay_seconds',
-      'How late the event loop was, looked at twenty times a second.',
+      'How late the event loop was, looked at ten times a second.',
       sources.eventLoopDelay,
     ),
   ];
