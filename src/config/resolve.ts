@@ -16,6 +16,7 @@ import { type ReadRoute, RouteMemory } from './route-memory.ts';
 import { defaultLimits, defaultTimeouts } from './schema/deadlines-and-limits.ts';
 import { optionsSchema, type Route, type SmartProxyOptions } from './schema.ts';
 import { shapeProblems, withoutUnknownKeys } from './validate.ts';
+import { isPlainObject } from './written-alike.ts';
 
 /**
  * Checks a configuration and spells it out: every default filled in, names and addresses in their
@@ -35,7 +36,7 @@ export function resolveOptions(
     timeouts: { ...defaultTimeouts, ...defined(written.timeouts) },
     limits: { ...defaultLimits(environment), ...defined(written.limits) },
   });
-  const routes = resolveRoutes(written.routes, process, memory, findings);
+  const { routes, flawless } = resolveRoutes(written.routes, process, memory, findings);
   const trustedSources = cidrs(written.proxyProtocol?.trustedSources);
   for (const { problems, warnings } of [
     checkAutomatic(routes, written.certificates?.acme ?? null),
@@ -49,6 +50,7 @@ export function resolveOptions(
   findings.warnings.push(...uncappedBuffers(written.limits, 'limits'));
   if (findings.problems.length > 0)
     throw new ConfigurationError(findings.problems, { warnings: findings.warnings });
+  memory.keep(flawless, entriesOf(input), process);
   const stateDirectory = written.stateDirectory ?? defaultStateDirectory(environment);
   const options: ResolvedOptions = {
     routes,
@@ -78,7 +80,7 @@ interface UsableParts extends Partial<Omit<SmartProxyOptions, 'routes'>> {
 
 /** Reading twice takes twice as long, and there may be 100,000 routes: parts are read one by one only where a whole is not. */
 function readParts(input: unknown, memory: RouteMemory, problems: Problem[]): UsableParts {
-  const entries = isPlain(input) && Array.isArray(input.routes) ? Array.from<unknown>(input.routes) : [];
+  const entries = isPlainObject(input) ? entriesOf(input) : [];
   const known = entries.map((entry) => memory.writtenLike(entry));
   const unknown = entries.filter((_, order) => known[order] === undefined);
   const isAllUnknown = unknown.length === entries.length;
@@ -106,8 +108,10 @@ function usableParts(input: unknown): UsableParts {
   return { ...(defined(parts) as Partial<SmartProxyOptions>), routes };
 }
 
-function isPlain(input: unknown): input is Record<string, unknown> {
-  return typeof input === 'object' && input !== null && Object.getPrototypeOf(input) === Object.prototype;
+/** Also where nothing was written, or nothing of use. */
+function entriesOf(input: unknown): unknown[] {
+  const { routes } = Object(input) as { routes?: unknown };
+  return Array.isArray(routes) ? Array.from<unknown>(routes) : [];
 }
 
 function usable<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> | undefined {
@@ -128,7 +132,7 @@ function resolveRoutes(
   process: ProcessValues,
   memory: RouteMemory,
   findings: Findings,
-): ResolvedRoute[] {
+): { routes: ResolvedRoute[]; flawless: ReadRoute[] } {
   const inheriting = new Map<number, Inherits>();
   const alone: ResolvedRoute[] = [];
   const flawless: ReadRoute[] = [];
@@ -139,12 +143,11 @@ function resolveRoutes(
     if (read.inherits !== 'nothing') inheriting.set(order, read.inherits);
     alone.push(read.resolved);
   }
-  memory.keep(flawless, process);
   const together = inheritProtocols(alone, inheriting);
   const { problems, warnings } = checkRoutes(together.routes);
   findings.problems.push(...together.problems, ...problems, ...checkLoops(together.routes, written));
   findings.warnings.push(...warnings);
-  return together.routes;
+  return { routes: together.routes, flawless };
 }
 
 function resolveAdmin(

@@ -42,6 +42,13 @@ interface Installed {
 /** A ruleset, and how it comes into force. */
 interface RulesetUpdate extends Omit<RulesetChange, 'elementsOnly'> {
   readonly ruleset: Ruleset;
+  /** Whether `change` takes the place of everything that is there. */
+  readonly whole: boolean;
+}
+
+export interface PrepareOptions {
+  /** Whether nothing has to be undone if the kernel refuses the rules only when they are loaded. */
+  readonly mayFailLate: boolean;
 }
 
 /** Rules that the kernel would take. Until they are applied nothing has changed. */
@@ -57,6 +64,8 @@ export interface ForwarderChange {
 export class Forwarder {
   readonly #options: ForwarderOptions;
   #installed: Installed | null = null;
+  /** Whatever changes the table comes one after another. */
+  #changes: Promise<unknown> = Promise.resolve();
 
   constructor(options: ForwarderOptions) {
     this.#options = options;
@@ -86,14 +95,14 @@ export class Forwarder {
    * Asks whether a configuration can be forwarded. Null where it needs nothing of the kernel. Rejects with
    * SmartProxyError that says what to install, to grant, or which route is not taken.
    */
-  async prepare(options: ResolvedOptions): Promise<ForwarderChange | null> {
+  async prepare(options: ResolvedOptions, how: PrepareOptions): Promise<ForwarderChange | null> {
     const routes = options.routes.filter(isKernelRoute);
     const installed = this.#installed;
     if (installed === null && routes.length === 0) return null;
     checkPrograms();
     const claim = installed?.claim ?? (await claimTable(options.nftables.instance));
     const ruleset = compile(claim, options);
-    const update = await checked(ruleset, installed?.inForce ?? null);
+    const update = await checked(ruleset, installed?.inForce ?? null, how);
     checkForwarding(routes, options.nftables.manageSysctls, this.#options.log);
     this.#warnOfLoopback(routes);
     return {
@@ -126,15 +135,25 @@ export class Forwarder {
     watch.start();
   }
 
-  async #update(installed: Installed, { ruleset, change, sweep }: RulesetUpdate): Promise<void> {
-    try {
-      await loadScript(change);
-    } catch (error) {
-      if (await isThere(ruleset)) throw error;
-      await loadScript(wholeScript(ruleset));
-    }
-    installed.ruleset = ruleset;
-    installed.inForce = ruleset;
+  #update(installed: Installed, update: RulesetUpdate): Promise<void> {
+    return this.#serially(async () => {
+      const { ruleset, change, sweep, whole } = update;
+      try {
+        await loadScript(change);
+      } catch (error) {
+        // Whatever is in the way is so no more once everything is loaded anew, as the next change will be.
+        installed.inForce = null;
+        if (await isThere(ruleset).catch(() => true)) throw error;
+        return this.#loadLost(installed, ruleset);
+      }
+      installed.ruleset = ruleset;
+      installed.inForce = ruleset;
+      if (whole) installed.watch.beginAnew();
+      await this.#sweep(installed, sweep);
+    });
+  }
+
+  async #sweep(installed: Installed, sweep: Script): Promise<void> {
     try {
       await loadScript(sweep);
     } catch (error) {
@@ -145,8 +164,25 @@ export class Forwarder {
   }
 
   /** Somebody removed the table, as a firewall does that loads its own rules over everything. */
-  async #restore(): Promise<void> {
-    if (this.#installed !== null) await loadScript(wholeScript(this.#installed.ruleset));
+  #restore(): Promise<void> {
+    return this.#serially(async () => {
+      const installed = this.#installed;
+      if (installed !== null && !(await isThere(installed.ruleset)))
+        await this.#loadLost(installed, installed.ruleset);
+    });
+  }
+
+  async #loadLost(installed: Installed, ruleset: Ruleset): Promise<void> {
+    installed.watch.onLost();
+    await loadScript(wholeScript(ruleset));
+    installed.ruleset = ruleset;
+    installed.inForce = ruleset;
+  }
+
+  #serially(work: () => Promise<void>): Promise<void> {
+    const done = this.#changes.then(work);
+    this.#changes = done.catch(() => {});
+    return done;
   }
 
   #warnOfLoopback(routes: readonly KernelRoute[]): void {
@@ -165,7 +201,7 @@ export class Forwarder {
     const installed = this.#installed;
     if (installed === null) return;
     const ruleset = withoutPlacements(installed.ruleset);
-    await this.#update(installed, { ruleset, ...changeRuleset(installed.ruleset, ruleset) });
+    await this.#update(installed, { ruleset, whole: false, ...changeRuleset(installed.ruleset, ruleset) });
   }
 
   /** After the last flow has ended, or been left to the kernel: then with `keep`, and the table stays. */
@@ -175,7 +211,7 @@ export class Forwarder {
     this.#installed = null;
     installed.watcher.stop();
     await installed.watch.stop();
-    if (!keep) await deleteTable(tableName(installed.claim.instance));
+    if (!keep) await this.#serially(() => deleteTable(tableName(installed.claim.instance)));
   }
 }
 
@@ -191,24 +227,28 @@ function compile({ instance, owner, comment, numbers }: TableClaim, options: Res
 }
 
 /**
- * How a ruleset comes into force, which the kernel would take. Where elements alone change the kernel is not
+ * How a ruleset comes into force, which the kernel would take. Where elements alone change the kernel need not be
  * asked beforehand: it takes them all or refuses them all when they are loaded, and each question to it takes
  * as long as the change itself.
  */
-async function checked(ruleset: Ruleset, before: Ruleset | null): Promise<RulesetUpdate> {
+async function checked(
+  ruleset: Ruleset,
+  before: Ruleset | null,
+  { mayFailLate }: PrepareOptions,
+): Promise<RulesetUpdate> {
   if (before !== null) {
-    const update = { ruleset, ...changeRuleset(before, ruleset) };
-    if (update.elementsOnly) return update;
+    const update = { ruleset, whole: false, ...changeRuleset(before, ruleset) };
+    if (update.elementsOnly && mayFailLate) return update;
     try {
       await checkScript(Script.joined(update.change, update.sweep));
       return update;
     } catch (error) {
-      if (await isThere(ruleset)) throw error;
+      if (await isThere(ruleset).catch(() => true)) throw error;
     }
   }
-  const whole = wholeScript(ruleset);
-  await checkScript(whole);
-  return { ruleset, change: whole, sweep: new Script() };
+  const change = wholeScript(ruleset);
+  await checkScript(change);
+  return { ruleset, whole: true, change, sweep: new Script() };
 }
 
 /** A table that somebody has removed takes no change: it is loaded whole. */

@@ -22,7 +22,7 @@ export interface TableWatchOptions {
   refused(refused: Refused): void;
   /** Since the last look some flows began or ended among too many for events of each. */
   untold(): void;
-  /** The table is gone: loads it again. */
+  /** The table is gone: loads it again, unless somebody has. */
   restore(): Promise<void>;
 }
 
@@ -33,6 +33,7 @@ export class TableWatch {
   #counts = new Map<string, number>();
   #untold = 0;
   #timer: Timer | null = null;
+  #looking: Promise<void> = Promise.resolve();
   #stopped = false;
 
   constructor(options: TableWatchOptions) {
@@ -41,13 +42,17 @@ export class TableWatch {
 
   start(): void {
     if (this.#stopped) return;
-    this.#timer = this.#options.clock.setTimer(lookMs, () => void this.#look().then(() => this.start()));
+    this.#timer = this.#options.clock.setTimer(lookMs, () => {
+      this.#looking = this.#look();
+      void this.#looking.then(() => this.start());
+    });
   }
 
   /** After a last look. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#timer?.cancel();
+    await this.#looking;
     await this.#look();
   }
 
@@ -56,7 +61,7 @@ export class TableWatch {
     try {
       const counts = await countsInTable(instance);
       if (counts !== undefined) this.#tell(counts);
-      else if (!this.#stopped) await this.#restore();
+      else if (!this.#stopped) await this.#options.restore();
     } catch (error) {
       log.error('nftables-look-failed', { message: errorMessage(error) });
     }
@@ -73,12 +78,17 @@ export class TableWatch {
     }
   }
 
-  async #restore(): Promise<void> {
+  /** The table was gone, and is loaded again. */
+  onLost(): void {
     this.#options.log.error('nftables-table-lost', {
       message: 'another program removed the table: it is loaded again, and flows may have broken meanwhile',
     });
+    this.beginAnew();
+  }
+
+  /** The table is a new one, which has counted nothing. */
+  beginAnew(): void {
     this.#counts.clear();
     this.#untold = 0;
-    await this.#options.restore();
   }
 }

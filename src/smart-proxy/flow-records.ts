@@ -24,7 +24,7 @@ export class FlowRecords implements FlowObserver {
   readonly #services: FlowRecordsServices;
   readonly #records = new Map<Flow, ConnectionRecord>();
   /** By name, as long as they are in force or have a connection. */
-  readonly #routes = new Map<string, { route: KernelRoute; timeouts: Timeouts }>();
+  #routes = new Map<string, { route: KernelRoute; timeouts: Timeouts }>();
 
   constructor(services: FlowRecordsServices) {
     this.#services = services;
@@ -42,9 +42,16 @@ export class FlowRecords implements FlowObserver {
     return this.#records.size;
   }
 
-  /** Flows of these routes may begin from now on. */
-  expect(routes: readonly KernelRoute[]): void {
+  /**
+   * Flows of these routes may begin from now on.
+   * @returns what takes that back, if their rules do not come into force
+   */
+  expect(routes: readonly KernelRoute[]): () => void {
+    const before = new Map(this.#routes);
     for (const route of routes) this.#routes.set(route.name, { route, timeouts: ownDeadlines(route) });
+    return () => {
+      this.#routes = before;
+    };
   }
 
   /** Only these routes are in force. Those that have a connection are remembered until a later call. */

@@ -5,7 +5,7 @@ import type { TerminationReason } from '../base/termination.ts';
 import { isKernelRoute } from '../config/kernel-route.ts';
 import type { ResolvedOptions } from '../config/resolved.ts';
 import type { ConnectionManager } from '../connection/connection-manager.ts';
-import { Forwarder, type ForwarderChange } from '../nftables/forwarder.ts';
+import { Forwarder, type ForwarderChange, type PrepareOptions } from '../nftables/forwarder.ts';
 import type { Refusal } from '../nftables/marks.ts';
 import type { Refused } from '../nftables/table-watch.ts';
 import type { SecurityManager } from '../security/security-manager.ts';
@@ -62,16 +62,19 @@ export class KernelSide {
   }
 
   /** Null where nothing is asked of the kernel. Rejects with SmartProxyError; then nothing has changed. */
-  async prepare(options: ResolvedOptions): Promise<ForwarderChange | null> {
-    const change = await this.#forwarder.prepare(options);
+  async prepare(options: ResolvedOptions, how: PrepareOptions): Promise<ForwarderChange | null> {
+    const change = await this.#forwarder.prepare(options, how);
     if (change === null) return null;
     const routes = options.routes.filter(isKernelRoute);
     this.#warnOfInstance(options);
     return {
       apply: async () => {
         // Before the first flow of a new route can be told.
-        this.#records.expect(routes);
-        await change.apply();
+        const takeBack = this.#records.expect(routes);
+        await change.apply().catch((error) => {
+          takeBack();
+          throw error;
+        });
         this.#keepOnExit = options.nftables.keepOnExit;
         this.#records.retain(routes);
         this.#forwarder.retain((name) => this.#records.isOfUse(name));

@@ -48,6 +48,11 @@ export class ListenerSet {
     return this.#listeners.has(key) || this.#temporary.has(key);
   }
 
+  /** Whether `prepare` would bind anything. */
+  binds(plan: readonly ListenerSpec[]): boolean {
+    return plan.some(({ key }) => !this.has(key));
+  }
+
   /** Binds one more, which the plan does not have. Rejects as `prepare` does. */
   async addTemporary(spec: ListenerSpec): Promise<void> {
     const listener = new Listener(spec, this.#services);

@@ -125,7 +125,7 @@ export class ProxyServer extends ProxyEvents {
       const alone = await this.#role.alone(this.#options);
       const assembly = this.#assemble(await loadTracing(), alone);
       this.#assembly = assembly;
-      const kernel = await this.#prepareKernel(assembly, this.#options);
+      const kernel = await this.#prepareKernel(assembly, this.#options, true);
       assembly.networkProxy.use(await assembly.networkProxy.prepare(this.#options, assembly.index));
       const change = await assembly.listeners.prepare(this.#role.sockets(this.#options, assembly.index));
       change.commit();
@@ -144,8 +144,13 @@ export class ProxyServer extends ProxyEvents {
     this.tell('ready', () => [ready]);
   }
 
-  async #prepareKernel({ kernel }: Assembly, options: ResolvedOptions): Promise<ForwarderChange | null> {
-    return this.#role.usesKernel ? kernel.prepare(options) : null;
+  /** @param binds whether listeners are bound before the rules are loaded */
+  async #prepareKernel(
+    { kernel }: Assembly,
+    options: ResolvedOptions,
+    binds: boolean,
+  ): Promise<ForwarderChange | null> {
+    return this.#role.usesKernel ? kernel.prepare(options, { mayFailLate: !binds }) : null;
   }
 
   #assemble(tracing: Tracing | null, alone: Alone | undefined): Assembly {
@@ -278,13 +283,11 @@ export class ProxyServer extends ProxyEvents {
   }
 
   async #apply(assembly: Assembly, options: ResolvedOptions): Promise<void> {
-    const preparing = this.#prepareKernel(assembly, options);
-    preparing.catch(() => {});
-    // While the kernel is asked.
     const index = compileRoutes(options.routes, assembly.index);
-    const kernel = await preparing;
+    const sockets = this.#role.sockets(options, index);
+    const kernel = await this.#prepareKernel(assembly, options, assembly.listeners.binds(sockets));
     const networkProxy = await assembly.networkProxy.prepare(options, index);
-    const change = await assembly.listeners.prepare(this.#role.sockets(options, index)).catch((error) => {
+    const change = await assembly.listeners.prepare(sockets).catch((error) => {
       assembly.networkProxy.discard(networkProxy);
       throw error;
     });

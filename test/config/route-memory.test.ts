@@ -101,6 +101,29 @@ test('what routes take from the process is taken anew where it changes', () => {
   assert.equal(withDeadline(6)?.timeouts.connectMs, 6);
 });
 
+test('what an object inherits, hides or says in another order is no secret', () => {
+  const memory = new RouteMemory();
+  const answer = (headers: object) => ({ ...one(), action: { type: 'respond', status: 200, headers } });
+  const defaults = {};
+  const heir = () => Object.assign(Object.create(defaults), { ...one(), name: 'heir', match: { ports: 3 } });
+  const hiding = (priority: unknown) =>
+    Object.defineProperty({ ...two() }, 'priority', { value: priority, enumerable: false });
+  const both = (routes: unknown[]) => assert.deepEqual(outcome({ routes }, memory), outcome({ routes }));
+  both([answer({ 'X-A': '1', 'x-a': '2' }), two(), heir()]);
+  both([answer({ 'x-a': '2', 'X-A': '1' }), two(), heir()]);
+  Object.assign(defaults, { security: { allow: ['10.0.0.0/8'] } });
+  both([one(), hiding(9), heir()]);
+  both([one(), hiding('x'), heir()]);
+});
+
+test('a configuration that was refused leaves the memory of the one before', () => {
+  const memory = new RouteMemory();
+  const [first] = read(memory, one(), two());
+  assert.throws(() => read(memory, { ...one(), colour: 'red' }, two()));
+  assert.throws(() => read(memory, one(), { ...two(), match: one().match, name: 'one' }));
+  assert.equal(read(memory, one(), two())[0], first);
+});
+
 test('a route that is doubtful is doubtful at every reading', () => {
   const memory = new RouteMemory();
   const doubtful = { ...one(), limits: { headerBytes: 0 } };

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync, rmSync } from 'node:fs';
 import { test } from 'node:test';
 import { bin } from '../support/command-line.ts';
 import { programPath } from '../support/debian.ts';
@@ -157,6 +158,31 @@ test('rules that the kernel does not take change nothing, and the error names th
     ['other', backends[1]],
   ]);
   await stage.client.do.end(id);
+});
+
+test('what the kernel refuses as it is loaded changes nothing either', async (context) => {
+  const stage = KernelStage.set(context);
+  if (stage === undefined) return;
+  const echo = await stage.backends[0].do.listen(backends[0], 0, 'echo');
+  const target = { host: backends[0], port: echo };
+  await stage.start([kernelRoute('echo', 7001, target)]);
+  nft(stage, 'add element inet smartproxy_main anywhere_ip4 { 7002-7010 . 0.0.0.0/0 : 0x1 }');
+  // Elements alone change, and nothing has to be bound: these are loaded without a question before.
+  const mortal = kernelRoute('echo', 7001, target, { timeouts: { maxLifetimeMs: 1 } });
+  const after = [mortal, kernelRoute('in-the-way', 7003, target)];
+  await assert.rejects(stage.reload(after), /the kernel does not take the rules for route 'in-the-way'/);
+  const id = await converse(stage, 7001);
+  for (let i = 1; i <= 20; i++) {
+    await stage.client.do.send(id, '.');
+    await stage.client.do.receives(id, 5 + i);
+  }
+  assert.equal((await stage.live(1))[0]?.route, 'echo');
+  // Whatever is in the way is gone with the table that it is in.
+  await stage.reload(after);
+  await converse(stage, 7003);
+  await converse(stage, 7001);
+  const [ended] = await stage.endings(1);
+  assert.deepEqual([ended?.route, ended?.termination?.reason], ['echo', 'max-lifetime']);
 });
 
 // N4
@@ -343,6 +369,39 @@ test('a table that another program removed is there again', async (context) => {
   await stage.reload([kernelRoute('echo', 7005, { host: backends[0], port: echo })]);
   await stage.client.do.end(await converse(stage, 7005));
   await stage.endings(2);
+});
+
+test('a table that is loaded again does not undo a reload meanwhile', async (context) => {
+  const stage = KernelStage.set(context);
+  if (stage === undefined) return;
+  const [one, two] = [
+    await stage.backends[0].do.listen(backends[0], 0, 'echo'),
+    await stage.backends[1].do.listen(backends[1], 0, 'echo'),
+  ];
+  const hold = stage.workspace.path('hold');
+  // The real nft, which begins a little later for whoever finds a file to take.
+  stage.workspace.write(
+    'bin/nft',
+    `#!/bin/sh\nif [ "$1" = -f ] && mv ${hold} ${hold}.taken 2>/dev/null; then\n` +
+      `  while [ -e ${hold}.taken ]; do sleep 0.01; done\nfi\nexec ${programPath('nft')} "$@"\n`,
+    0o755,
+  );
+  const env = { PATH: `${stage.workspace.path('bin')}:${process.env.PATH}` };
+  await stage.start([kernelRoute('echo', 7001, { host: backends[0], port: one })], {}, env);
+  stage.workspace.write('hold', '');
+  nft(stage, 'flush', 'ruleset');
+  await waitUntil('the table to be loaded again', () => existsSync(`${hold}.taken`) || undefined);
+  let isOver = false;
+  const reload = stage.reload([kernelRoute('echo', 7001, { host: backends[1], port: two })]).finally(() => {
+    isOver = true;
+  });
+  for (let asked = 0; asked < 50 && !isOver; asked++) await stage.statistics();
+  rmSync(`${hold}.taken`);
+  await reload;
+  await waitUntil('the table', () => stage.namespaces.tables().length === 1 || undefined);
+  const id = await converse(stage, 7001);
+  assert.equal((await stage.live(1))[0]?.target?.host, backends[1]);
+  await stage.client.do.end(id);
 });
 
 test('a route that moves between the engines keeps its connections where they are, each counted once', async (context) => {

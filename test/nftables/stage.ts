@@ -42,17 +42,17 @@ export class KernelStage {
   }
 
   /** Starts the proxy, and waits until it is ready. */
-  async start(routes: Route[], options: Options = {}): Promise<void> {
-    this.launch(routes, options);
+  async start(routes: Route[], options: Options = {}, env: NodeJS.ProcessEnv = {}): Promise<void> {
+    this.launch(routes, options, env);
     await this.proxy.logs('ready');
   }
 
   /** Starts the proxy. */
-  launch(routes: Route[], options: Options = {}): void {
+  launch(routes: Route[], options: Options = {}, env: NodeJS.ProcessEnv = {}): void {
     this.#options = options;
     const file = this.configure(routes);
     const within = this.namespaces.on(this.namespaces.proxy);
-    this.proxy = new RunningProxy(this.workspace, ['run', '--config', file], {}, within);
+    this.proxy = new RunningProxy(this.workspace, ['run', '--config', file], env, within);
   }
 
   /** Writes the configuration, and returns its file. */

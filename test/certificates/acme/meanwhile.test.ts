@@ -170,8 +170,16 @@ test('where nothing can be written nothing is ordered, and what is there goes on
   const port = fixture.portOf('a.example');
   const old = await shown(port, 'a.example');
   const folder = workspace.path('state', 'certificates', 'names', 'a.example');
-  rmSync(folder, { recursive: true });
-  writeFileSync(folder, 'in the way');
+  // What is written last after an order may be written just then.
+  await eventually('a file is in the way', () => {
+    try {
+      rmSync(folder, { recursive: true });
+      writeFileSync(folder, 'in the way');
+      return true;
+    } catch {
+      return false;
+    }
+  });
   clock.skip(62 * dayMs);
   const { code, error } = await failed(fixture, 'a.example');
   assert.equal(code, 'certificate-store-unwritable');
