@@ -48,7 +48,7 @@ interface RulesetUpdate extends Omit<RulesetChange, 'elementsOnly'> {
 
 export interface PrepareOptions {
   /** Whether nothing has to be undone if the kernel refuses the rules only when they are loaded. */
-  readonly mayFailLate: boolean;
+  mayFailLate(): boolean;
 }
 
 /** Rules that the kernel would take. Until they are applied nothing has changed. */
@@ -234,11 +234,11 @@ function compile({ instance, owner, comment, numbers }: TableClaim, options: Res
 async function checked(
   ruleset: Ruleset,
   before: Ruleset | null,
-  { mayFailLate }: PrepareOptions,
+  how: PrepareOptions,
 ): Promise<RulesetUpdate> {
   if (before !== null) {
     const update = { ruleset, whole: false, ...changeRuleset(before, ruleset) };
-    if (update.elementsOnly && mayFailLate) return update;
+    if (update.elementsOnly && how.mayFailLate()) return update;
     try {
       await checkScript(Script.joined(update.change, update.sweep));
       return update;

@@ -3,6 +3,7 @@ import { AdminServer } from '../admin/server.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { SmartProxyError } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
+import { once } from '../base/once.ts';
 import { type Environment, processEnvironment } from '../config/environment.ts';
 import { ConfigurationError, type Problem } from '../config/problems.ts';
 import { resolveOptions } from '../config/resolve.ts';
@@ -125,7 +126,7 @@ export class ProxyServer extends ProxyEvents {
       const alone = await this.#role.alone(this.#options);
       const assembly = this.#assemble(await loadTracing(), alone);
       this.#assembly = assembly;
-      const kernel = await this.#prepareKernel(assembly, this.#options, true);
+      const kernel = await this.#prepareKernel(assembly, this.#options, () => true);
       assembly.networkProxy.use(await assembly.networkProxy.prepare(this.#options, assembly.index));
       const change = await assembly.listeners.prepare(this.#role.sockets(this.#options, assembly.index));
       change.commit();
@@ -148,9 +149,9 @@ export class ProxyServer extends ProxyEvents {
   async #prepareKernel(
     { kernel }: Assembly,
     options: ResolvedOptions,
-    binds: boolean,
+    binds: () => boolean,
   ): Promise<ForwarderChange | null> {
-    return this.#role.usesKernel ? kernel.prepare(options, { mayFailLate: !binds }) : null;
+    return this.#role.usesKernel ? kernel.prepare(options, { mayFailLate: () => !binds() }) : null;
   }
 
   #assemble(tracing: Tracing | null, alone: Alone | undefined): Assembly {
@@ -283,11 +284,15 @@ export class ProxyServer extends ProxyEvents {
   }
 
   async #apply(assembly: Assembly, options: ResolvedOptions): Promise<void> {
-    const index = compileRoutes(options.routes, assembly.index);
-    const sockets = this.#role.sockets(options, index);
-    const kernel = await this.#prepareKernel(assembly, options, assembly.listeners.binds(sockets));
+    const coming = once(() => compileRoutes(options.routes, assembly.index));
+    const sockets = once(() => this.#role.sockets(options, coming()));
+    const preparing = this.#prepareKernel(assembly, options, () => assembly.listeners.binds(sockets()));
+    preparing.catch(() => {});
+    // While the kernel is asked.
+    const index = coming();
+    const kernel = await preparing;
     const networkProxy = await assembly.networkProxy.prepare(options, index);
-    const change = await assembly.listeners.prepare(sockets).catch((error) => {
+    const change = await assembly.listeners.prepare(sockets()).catch((error) => {
       assembly.networkProxy.discard(networkProxy);
       throw error;
     });

@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import type { Clock, Timer } from '../../base/clock.ts';
+import { once } from '../../base/once.ts';
 import { LiveTable } from './live-table.ts';
 import type { Bye, EndedRow, HistorySample, Overview, Snapshot, Tick } from './messages.ts';
 import type { LiveSource } from './source.ts';
@@ -123,13 +124,4 @@ export class LiveFeed {
 /** One server-sent event (WHATWG HTML §9.2). JSON has no line ends. */
 function encode(event: string, data: Tick | Snapshot | Bye): Uint8Array {
   return Buffer.from(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
-}
-
-/** Made when the first one asks for it, and the same for everybody. */
-function once(make: () => Uint8Array): () => Uint8Array {
-  let made: Uint8Array | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
 }
