@@ -28,15 +28,17 @@ import { isPlainObject } from './written-alike.ts';
 export function resolveOptions(
   input: unknown,
   environment: Environment,
-  memory = new RouteMemory(),
+  memory?: RouteMemory,
 ): { options: ResolvedOptions; warnings: Problem[] } {
   const findings: Findings = { problems: [], warnings: [] };
-  const written = readParts(input, memory, findings.problems);
-  const process = memory.buildOn({
+  const entries = entriesOf(input);
+  const former = memory ?? new RouteMemory();
+  const written = readParts(input, entries, former, findings.problems);
+  const process = former.buildOn({
     timeouts: { ...defaultTimeouts, ...defined(written.timeouts) },
     limits: { ...defaultLimits(environment), ...defined(written.limits) },
   });
-  const { routes, flawless } = resolveRoutes(written.routes, process, memory, findings);
+  const { routes, flawless } = resolveRoutes(written.routes, process, former, findings);
   const trustedSources = cidrs(written.proxyProtocol?.trustedSources);
   for (const { problems, warnings } of [
     checkAutomatic(routes, written.certificates?.acme ?? null),
@@ -50,7 +52,7 @@ export function resolveOptions(
   findings.warnings.push(...uncappedBuffers(written.limits, 'limits'));
   if (findings.problems.length > 0)
     throw new ConfigurationError(findings.problems, { warnings: findings.warnings });
-  memory.keep(flawless, entriesOf(input), process);
+  memory?.keep(flawless, entries, process);
   const stateDirectory = written.stateDirectory ?? defaultStateDirectory(environment);
   const options: ResolvedOptions = {
     routes,
@@ -79,11 +81,15 @@ interface UsableParts extends Partial<Omit<SmartProxyOptions, 'routes'>> {
 }
 
 /** Reading twice takes twice as long, and there may be 100,000 routes: parts are read one by one only where a whole is not. */
-function readParts(input: unknown, memory: RouteMemory, problems: Problem[]): UsableParts {
-  const entries = isPlainObject(input) ? entriesOf(input) : [];
-  const known = entries.map((entry) => memory.writtenLike(entry));
+function readParts(
+  input: unknown,
+  entries: readonly unknown[],
+  memory: RouteMemory,
+  problems: Problem[],
+): UsableParts {
+  const known = isPlainObject(input) ? entries.map((entry) => memory.writtenLike(entry)) : [];
+  const isAllUnknown = known.every((route) => route === undefined);
   const unknown = entries.filter((_, order) => known[order] === undefined);
-  const isAllUnknown = unknown.length === entries.length;
   const whole = optionsSchema.safeParse(isAllUnknown ? input : { ...(input as object), routes: unknown });
   if (whole.success) {
     const fresh = whole.data.routes.values();
@@ -91,17 +97,17 @@ function readParts(input: unknown, memory: RouteMemory, problems: Problem[]): Us
     return { ...defined(whole.data), routes: new Map(routes.entries()) };
   }
   problems.push(...shapeProblems(optionsSchema, input));
-  return usableParts(input);
+  return usableParts(input, entries);
 }
 
-function usableParts(input: unknown): UsableParts {
+function usableParts(input: unknown, entries: readonly unknown[]): UsableParts {
   const parts: Record<string, unknown> = {};
   const given = (typeof input === 'object' && input !== null ? input : {}) as Record<string, unknown>;
   for (const [name, schema] of Object.entries(optionsSchema.shape)) {
     if (name !== 'routes') parts[name] = usable(schema, given[name]);
   }
   const routes = new Map<number, Route>();
-  for (const [order, entry] of (Array.isArray(given.routes) ? given.routes : []).entries()) {
+  for (const [order, entry] of entries.entries()) {
     const route = usable(optionsSchema.shape.routes.element, entry);
     if (route !== undefined) routes.set(order, route);
   }

@@ -53,6 +53,7 @@ class TableBuilder {
   readonly #sets = new Map<string, NftSet & { elements: Map<string, NftElement> }>();
   readonly #filled = new Map<string, NftSet>();
   readonly #chains = new Map<string, NftChain>();
+  readonly #terms = new Map<string, Terms>();
 
   constructor(input: RulesetInput) {
     this.#input = input;
@@ -65,7 +66,12 @@ class TableBuilder {
   }
 
   addRoute(route: KernelRoute): void {
-    const { elements, terms, choice } = rulesOf(route, this.#numberOf(route), this.#markOf(route));
+    const { elements, terms, choice } = rulesOf(
+      route,
+      this.#numberOf(route),
+      this.#markOf(route),
+      this.#terms,
+    );
     for (const { set, key, element } of elements) this.#add(set, key, element);
     this.#addTerms(terms);
     if (choice !== null) this.#chains.set(...choice);

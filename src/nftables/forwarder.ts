@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import { errorMessage } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import { Series } from '../base/series.ts';
 import { isKernelRoute, type KernelRoute } from '../config/kernel-route.ts';
 import type { ResolvedOptions } from '../config/resolved.ts';
 import { compileRuleset, tableName } from './compile-ruleset.ts';
@@ -65,7 +66,7 @@ export class Forwarder {
   readonly #options: ForwarderOptions;
   #installed: Installed | null = null;
   /** Whatever changes the table comes one after another. */
-  #changes: Promise<unknown> = Promise.resolve();
+  readonly #changes = new Series();
 
   constructor(options: ForwarderOptions) {
     this.#options = options;
@@ -136,7 +137,7 @@ export class Forwarder {
   }
 
   #update(installed: Installed, update: RulesetUpdate): Promise<void> {
-    return this.#serially(async () => {
+    return this.#changes.run(async () => {
       const { ruleset, change, sweep, whole } = update;
       try {
         await loadScript(change);
@@ -165,7 +166,7 @@ export class Forwarder {
 
   /** Somebody removed the table, as a firewall does that loads its own rules over everything. */
   #restore(): Promise<void> {
-    return this.#serially(async () => {
+    return this.#changes.run(async () => {
       const installed = this.#installed;
       if (installed !== null && !(await isThere(installed.ruleset)))
         await this.#loadLost(installed, installed.ruleset);
@@ -177,12 +178,6 @@ export class Forwarder {
     await loadScript(wholeScript(ruleset));
     installed.ruleset = ruleset;
     installed.inForce = ruleset;
-  }
-
-  #serially(work: () => Promise<void>): Promise<void> {
-    const done = this.#changes.then(work);
-    this.#changes = done.catch(() => {});
-    return done;
   }
 
   #warnOfLoopback(routes: readonly KernelRoute[]): void {
@@ -211,7 +206,7 @@ export class Forwarder {
     this.#installed = null;
     installed.watcher.stop();
     await installed.watch.stop();
-    if (!keep) await this.#serially(() => deleteTable(tableName(installed.claim.instance)));
+    if (!keep) await this.#changes.run(() => deleteTable(tableName(installed.claim.instance)));
   }
 }
 

@@ -24,17 +24,24 @@ export interface SetElement {
 /** Those of the routes that are there: a reload leaves most of them as they were. */
 const known = new WeakMap<KernelRoute, RouteRules>();
 
-/** @param number the route's, which goes into the names of its chains */
-export function rulesOf(route: KernelRoute, number: number, mark: string): RouteRules {
+/**
+ * @param number the route's, which goes into the names of its chains
+ * @param terms those of other routes, by their names
+ */
+export function rulesOf(
+  route: KernelRoute,
+  number: number,
+  mark: string,
+  terms: Map<string, Terms>,
+): RouteRules {
   const before = known.get(route);
   if (before?.mark === mark) return before;
-  const rules = makeRules(route, number, mark);
+  const rules = makeRules(route, number, mark, termsOf(route.limits, route.timeouts, terms));
   known.set(route, rules);
   return rules;
 }
 
-function makeRules(route: KernelRoute, number: number, mark: string): RouteRules {
-  const terms = termsOf(route.limits, route.timeouts);
+function makeRules(route: KernelRoute, number: number, mark: string, terms: Terms): RouteRules {
   const targets = targetElements(route, number, mark);
   const elements = [
     element(route, 'routes', mark, null, nameDigest(route.name)),

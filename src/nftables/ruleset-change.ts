@@ -1,3 +1,4 @@
+import { sameItems } from '../base/same-items.ts';
 import type { NftElement, NftSet, Ruleset } from './ruleset.ts';
 import { elementText, Script } from './ruleset-script.ts';
 
@@ -21,25 +22,25 @@ const placements = /^(at|anywhere)_ip[46]$/;
 
 /** Both rulesets are of one table. */
 export function changeRuleset(before: Ruleset, after: Ruleset): RulesetChange {
-  const [structure, elements, sweep] = [new Script(), new Script(), new Script()];
+  const [change, sweep] = [new Script(), new Script()];
   const table = `inet ${after.table}`;
-  addWhatIsNew(structure, table, before, after);
+  addWhatIsNew(change, table, before, after);
   for (const [name, { rules, route }] of after.chains) {
     const former = before.chains.get(name);
-    if (former !== undefined && sameTexts(former.rules, rules)) continue;
-    if (former !== undefined) structure.add(`flush chain ${table} ${name}`, route);
-    for (const rule of rules) structure.add(`add rule ${table} ${name} ${rule}`, route);
+    if (former !== undefined && sameItems(former.rules, rules)) continue;
+    if (former !== undefined) change.add(`flush chain ${table} ${name}`, route);
+    for (const rule of rules) change.add(`add rule ${table} ${name} ${rule}`, route);
   }
+  const isStructural = !change.empty;
   const routes = new Set([...(after.sets.get('routes')?.elements.values() ?? [])].map(({ route }) => route));
   const sets = [...after.sets].sort(([a], [b]) => Number(placements.test(a)) - Number(placements.test(b)));
   for (const [name, set] of sets) {
     const isStale = ({ route }: NftElement): boolean =>
       route !== null && !routes.has(route) && !placements.test(name);
-    changeElements({ change: elements, sweep, isStale }, `${table} ${name}`, before.sets.get(name), set);
+    changeElements({ change, sweep, isStale }, `${table} ${name}`, before.sets.get(name), set);
   }
   removeWhatIsGone(sweep, table, before, after);
-  const change = Script.joined(structure, elements);
-  return { change, sweep, elementsOnly: structure.empty && sweep.empty };
+  return { change, sweep, elementsOnly: !isStructural && sweep.empty };
 }
 
 /** The same table, in which nothing leads to a route: nothing new is forwarded. */
@@ -125,10 +126,5 @@ function partition<Item>(items: readonly Item[], test: (item: Item) => boolean):
 }
 
 function same(one: NftElement, other: NftElement | undefined): boolean {
-  if (one === other) return true;
   return other !== undefined && one.value === other.value && one.comment === other.comment;
-}
-
-function sameTexts(one: readonly string[], other: readonly string[]): boolean {
-  return one.length === other.length && one.every((text, i) => text === other[i]);
 }

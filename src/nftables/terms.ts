@@ -23,13 +23,16 @@ const highestCount = 2 ** 32 - 1;
 /** Connection tracking counts jiffies in 32 bits: a little less than what fits with 1,000 of them a second. */
 const longestSeconds = 2_000_000;
 
-export function termsOf(limits: Limits, timeouts: Timeouts): Terms {
+/** @param known those of other routes, by their names; most routes have the same */
+export function termsOf(limits: Limits, timeouts: Timeouts, known: Map<string, Terms>): Terms {
   const counts = reachable(limits);
   const idle = seconds(timeouts.inactivityMs);
   const halfClosed = seconds(timeouts.halfCloseMs);
   const { maxConnections, maxConnectionsPerIp, connectionsPerMinutePerIp } = counts;
   const name = `terms_${maxConnections}_${maxConnectionsPerIp}_${connectionsPerMinutePerIp}_${idle}_${halfClosed}`;
-  return makeTerms(name, counts, idle, halfClosed);
+  const terms = known.get(name) ?? makeTerms(name, counts, idle, halfClosed);
+  known.set(name, terms);
+  return terms;
 }
 
 function makeTerms(name: string, counts: Counts, idle: number, halfClosed: number): Terms {

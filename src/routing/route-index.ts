@@ -1,3 +1,4 @@
+import { sameItems } from '../base/same-items.ts';
 import type { ResolvedRoute } from '../config/resolved.ts';
 import type { HttpSite } from './http-site.ts';
 import { acceptsAt, type ListenerSpec, listenerPlan, listeningAddress } from './listener-plan.ts';
@@ -44,8 +45,7 @@ class ListenerTable {
 
   /** Whether it is what a new one of these would be. */
   isFor(routes: readonly ResolvedRoute[], key: string): boolean {
-    const own = this.#routes;
-    return key === this.#key && own.length === routes.length && own.every((route, i) => route === routes[i]);
+    return key === this.#key && sameItems(routes, this.#routes);
   }
 
   *tables(): Iterable<PortTable> {

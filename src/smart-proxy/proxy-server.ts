@@ -4,6 +4,7 @@ import { type Clock, systemClock } from '../base/clock.ts';
 import { SmartProxyError } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
 import { once } from '../base/once.ts';
+import { Series } from '../base/series.ts';
 import { type Environment, processEnvironment } from '../config/environment.ts';
 import { ConfigurationError, type Problem } from '../config/problems.ts';
 import { resolveOptions } from '../config/resolve.ts';
@@ -74,7 +75,7 @@ export class ProxyServer extends ProxyEvents {
   /** What was counted until the last `stop`; nothing before the first `start`. */
   #statistics: Statistics = nothingYet;
   /** The start and all updates run one after another. */
-  #updates: Promise<unknown> = Promise.resolve();
+  readonly #updates = new Series();
   /** The start or the update that is binding listeners: what a stop has to wait for. Never rejects. */
   #changing: Promise<unknown> = Promise.resolve();
   /** What the admin API drives; also for programs that embed their own. */
@@ -116,7 +117,7 @@ export class ProxyServer extends ProxyEvents {
     if (this.#state !== 'stopped')
       throw new SmartProxyError('already-started', 'start() was called before', { source: 'proxy' });
     this.#state = 'starting';
-    const started = this.#serially(() => this.#start());
+    const started = this.#updates.run(() => this.#start());
     this.#changing = started.catch(() => {});
     return started;
   }
@@ -242,7 +243,7 @@ export class ProxyServer extends ProxyEvents {
    * Rejects with ConfigurationError or `port-taken`; then nothing has changed.
    */
   async updateRoutes(routes: Route[]): Promise<void> {
-    return this.#serially(() => this.#update({ ...this.#input, routes }));
+    return this.#updates.run(() => this.#update({ ...this.#input, routes }));
   }
 
   /** Re-reads the configuration where it came from. Rejects as `updateRoutes` does. */
@@ -255,7 +256,7 @@ export class ProxyServer extends ProxyEvents {
         { source: 'config' },
       );
     }
-    return this.#serially(async () => {
+    return this.#updates.run(async () => {
       try {
         await this.#update(this.#role.reread((await read()) as SmartProxyOptions, this.#input));
       } catch (error) {
@@ -263,12 +264,6 @@ export class ProxyServer extends ProxyEvents {
         throw error;
       }
     });
-  }
-
-  #serially(work: () => Promise<void>): Promise<void> {
-    const done = this.#updates.then(work, work);
-    this.#updates = done.catch(() => {});
-    return done;
   }
 
   async #update(input: SmartProxyOptions): Promise<void> {
